@@ -1,0 +1,268 @@
+"""StackSpec: what a Compose file comes to, normalised and frozen.
+
+Sequences are tuples and mappings are sorted tuples of pairs, so that equal stacks are equal values with equal digests. Times are
+milliseconds (`_ms`), sizes bytes (`_bytes`). `None` means "not said": the image or the site decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from spin.kit.canonical import digest
+
+
+class Protocol(Enum):
+    TCP = "tcp"
+    UDP = "udp"
+
+
+class Condition(Enum):
+    """What a dependency must have reached before the dependent starts (Compose: `depends_on.condition`)."""
+
+    STARTED = "service_started"
+    HEALTHY = "service_healthy"
+    COMPLETED = "service_completed_successfully"
+
+
+class Restart(Enum):
+    """Compose: `restart`."""
+
+    NO = "no"
+    ALWAYS = "always"
+    ON_FAILURE = "on-failure"
+    UNLESS_STOPPED = "unless-stopped"
+
+
+class UpdateOrder(Enum):
+    """Which comes first when a container is replaced."""
+
+    START_FIRST = "start-first"
+    STOP_FIRST = "stop-first"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image: `reference` as a registry knows it (host/repository:tag), `digest` (`sha256:…`) once admission has resolved it."""
+
+    reference: str
+    digest: str | None = None
+
+    @property
+    def pinned(self) -> str:
+        """`host/repository@digest`: what engines pull. Raises ValueError before admission has set the digest."""
+        if self.digest is None:
+            raise ValueError(f"{self.reference} is not resolved to a digest")
+        return f"{self.repository}@{self.digest}"
+
+    @property
+    def repository(self) -> str:
+        """The reference without tag and digest."""
+        name = self.reference.partition("@")[0]
+        head, colon, tail = name.rpartition(":")
+        return head if colon and "/" not in tail else name
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port of the containers that is published on the engine's host."""
+
+    target: int
+    published: int
+    protocol: Protocol = Protocol.TCP
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """The port on which the service speaks HTTP, reached through the edge; `hosts` are names beside the one every stack has."""
+
+    port: int
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A named volume in a container."""
+
+    volume: str
+    target: str
+    read_only: bool = False
+    nocopy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tmpfs:
+    target: str
+    size_bytes: int | None = None
+    mode: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A config or secret as a file in a container. `target` is an absolute path."""
+
+    source: str
+    target: str
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0o444
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A network that the containers join, with further names for the service there."""
+
+    network: str
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    service: str
+    condition: Condition = Condition.STARTED
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Healthcheck:
+    """Docker's health check; `test` in Docker's form (`CMD`, … or `CMD-SHELL`, one string, or `NONE`)."""
+
+    test: tuple[str, ...]
+    interval_ms: int = 30_000
+    timeout_ms: int = 30_000
+    retries: int = 3
+    start_period_ms: int = 0
+    start_interval_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Limits and reservations for each container (Compose: `deploy.resources`)."""
+
+    cpus: float | None = None
+    memory_bytes: int | None = None
+    pids: int | None = None
+    reserved_cpus: float | None = None
+    reserved_memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """One service. Everything but `replicas`, `depends_on` and `http.hosts` shapes the containers: see `template_digest`."""
+
+    name: str
+    image: Image
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    user: str | None = None
+    group_add: tuple[str, ...] = ()
+    cap_add: tuple[str, ...] = ()
+    read_only: bool = False
+    init: bool = False
+    working_dir: str | None = None
+    hostname: str | None = None
+    stop_signal: str | None = None
+    stop_grace_ms: int = 10_000
+    restart: Restart = Restart.UNLESS_STOPPED
+    restart_limit: int = 0
+    """How often Docker tries again under ON_FAILURE; 0 = without end."""
+    healthcheck: Healthcheck | None = None
+    ports: tuple[Port, ...] = ()
+    expose: tuple[int, ...] = ()
+    http: Http | None = None
+    mounts: tuple[Mount, ...] = ()
+    tmpfs: tuple[Tmpfs, ...] = ()
+    secrets: tuple[Grant, ...] = ()
+    configs: tuple[Grant, ...] = ()
+    networks: tuple[Attachment, ...] = (Attachment("default"),)
+    depends_on: tuple[Dependency, ...] = ()
+    resources: Resources = Resources()
+    replicas: int = 1
+
+    @property
+    def update_order(self) -> UpdateOrder:
+        """STOP_FIRST where two copies must not run at once (a writable volume, a published port), else START_FIRST."""
+        alone = bool(self.ports) or any(not m.read_only for m in self.mounts)
+        return UpdateOrder.STOP_FIRST if alone else UpdateOrder.START_FIRST
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network of the stack. `internal`: no way out of it."""
+
+    name: str
+    internal: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A named volume of the stack. Kept when the stack is removed, unless its removal is asked for."""
+
+    name: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A config's content. Not secret: shown, compared and exported."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """A secret that the stack uses: `name` in the Compose file, `stored` in the store (`<stack>.<name>`, or as `external` says)."""
+
+    name: str
+    stored: str
+    external: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StackSpec:
+    """The whole stack. Tuples are sorted by name."""
+
+    services: tuple[ServiceSpec, ...]
+    networks: tuple[Network, ...] = (Network("default"),)
+    volumes: tuple[Volume, ...] = ()
+    configs: tuple[Config, ...] = ()
+    secrets: tuple[SecretRef, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        return digest(self)
+
+    def service(self, name: str) -> ServiceSpec | None:
+        return next((s for s in self.services if s.name == name), None)
+
+    def with_service(self, changed: ServiceSpec) -> StackSpec:
+        """This stack with the service of that name exchanged."""
+        return replace(self, services=tuple(changed if s.name == changed.name else s for s in self.services))
+
+
+def template_digest(
+    spec: StackSpec, service: ServiceSpec, secret_versions: tuple[tuple[str, int], ...], restart_nonce: int = 0
+) -> str:
+    """Digest of all that shapes a container of `service`; two containers with the same one are interchangeable.
+
+    `secret_versions` are the revision's (stored name, version) pairs. The number of replicas, the order of starting and the host
+    names do not change containers, so they are left out: scaling never replaces a container.
+    """
+    versions = dict(secret_versions)
+    stored = {s.name: s.stored for s in spec.secrets}
+    configs = {c.name: c.content for c in spec.configs}
+    networks = {n.name: n for n in spec.networks}
+    http = None if service.http is None else replace(service.http, hosts=())
+    return digest(
+        {
+            "service": replace(service, replicas=1, depends_on=(), http=http),
+            "configs": {g.source: configs.get(g.source) for g in service.configs},
+            "secrets": {g.source: versions.get(stored.get(g.source, g.source)) for g in service.secrets},
+            "networks": [networks.get(a.network) for a in service.networks],
+            "restart": restart_nonce,
+        }
+    )

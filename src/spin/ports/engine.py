@@ -1,0 +1,117 @@
+"""What Spin asks of a container engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from spin.model.names import DeploymentKey
+from spin.model.observed import Snapshot
+from spin.model.stack import Port
+from spin.model.steps import EngineStep
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do; what it cannot is refused at admission."""
+
+    kind: str
+    published_ports: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether the engine answers, for `spin environment ls`."""
+
+    reachable: bool
+    version: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    instance: str
+    """`stack-service-N`."""
+    time: datetime
+    stream: str
+    """`stdout` or `stderr`."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    service: str | None = None
+    slot: int | None = None
+    tail: int | None = None
+    """Last lines of each container; None = all."""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeInfo:
+    key: DeploymentKey
+    name: str
+    """Name in the Compose file."""
+    engine_name: str
+    created: datetime | None
+    used_by: tuple[str, ...] = ()
+    """Services whose containers mount it now."""
+
+
+class Engine(Protocol):
+    """One engine, for the deployments of one site. Touches nothing that does not carry the site's id.
+
+    Every method raises EngineUnavailable when the engine does not answer.
+    """
+
+    capabilities: Capabilities
+
+    async def health(self) -> Health:
+        """Never raises: an engine that is gone is an answer."""
+        ...
+
+    async def keys(self) -> frozenset[DeploymentKey]:
+        """The deployments of which this engine holds containers or networks, wanted or not."""
+        ...
+
+    async def observe(self, key: DeploymentKey) -> Snapshot:
+        """Everything of that deployment. Complete, or it raises."""
+        ...
+
+    async def execute(self, key: DeploymentKey, step: EngineStep) -> None:
+        """Do one step. Idempotent. Raises Failed with the engine's reason when the step cannot be done."""
+        ...
+
+    def hints(self) -> AsyncIterator[DeploymentKey]:
+        """Deployments that may need a look, for ever. May lose or repeat keys; raises EngineUnavailable when it ends."""
+        ...
+
+    def logs(self, key: DeploymentKey, query: LogQuery) -> AsyncIterator[LogLine]:
+        """Lines of the deployment's containers, merged by time."""
+        ...
+
+    async def volumes(self, project: str) -> tuple[VolumeInfo, ...]:
+        """The project's volumes, also of stacks that are gone."""
+        ...
+
+    async def taken_ports(self, key: DeploymentKey, ports: tuple[Port, ...]) -> tuple[tuple[Port, str], ...]:
+        """Those of `ports` that cannot be published because something that is not `key` holds them, each with who it is."""
+        ...
+
+
+class FileContents(Protocol):
+    """Where engines get the contents of secrets when they deliver them; kept out of plans, steps and logs."""
+
+    async def secret(self, key: DeploymentKey, stored: str, version: int) -> bytes:
+        """Raises NotFound."""
+        ...
+
+
+class PullAccess(Protocol):
+    """How engines prove to a registry that they may pull."""
+
+    def bearer(self, repository: str) -> str | None:
+        """A short-lived pull token for `host/path`, or None where the registry is not ours."""
+        ...

@@ -1,0 +1,137 @@
+"""What Spin asks of its store.
+
+One `UnitOfWork` is one transaction: leaving the block normally commits, an exception rolls back. Every method that touches a
+project's objects takes the project (alone or in a DeploymentKey) and finds only that project's objects: tenancy is by construction.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from spin.model.names import DeploymentKey
+from spin.model.principal import Principal, Role
+from spin.model.revision import Deployment, Revision
+from spin.model.status import DeploymentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    name: str
+    operator: bool
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key without its secret part, which is stored as a hash only."""
+
+    id: str
+    user: str
+    name: str
+    created: datetime
+    expires: datetime | None = None
+    last_used: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    user: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class SecretInfo:
+    """A stored secret without its value."""
+
+    name: str
+    version: int
+    author: str
+    created: datetime
+
+
+class UnitOfWork(Protocol):
+    """One transaction."""
+
+    # People.
+    async def users(self) -> tuple[User, ...]: ...
+    async def user(self, name: str) -> User | None: ...
+    async def add_user(self, user: User, password_hash: str | None) -> None:
+        """Raises Conflict when the name is taken."""
+        ...
+
+    async def password_hash(self, user: str) -> str | None: ...
+    async def principal(self, user: str, key: str | None = None) -> Principal | None: ...
+    async def add_key(self, key: ApiKey, secret_hash: str) -> None: ...
+    async def keys(self, user: str) -> tuple[ApiKey, ...]: ...
+    async def key(self, id: str) -> tuple[ApiKey, str] | None:
+        """The key and the hash of its secret."""
+        ...
+
+    async def touch_key(self, id: str, when: datetime) -> None: ...
+    async def remove_key(self, user: str, id: str) -> bool: ...
+
+    # Projects.
+    async def projects(self) -> tuple[str, ...]: ...
+    async def add_project(self, project: str, when: datetime) -> None:
+        """Raises Conflict when the name is taken."""
+        ...
+
+    async def members(self, project: str) -> tuple[Member, ...]: ...
+    async def set_member(self, project: str, user: str, role: Role | None) -> None:
+        """None removes."""
+        ...
+
+    # Deployments and revisions.
+    async def deployments(self, project: str | None = None, environment: str | None = None) -> tuple[Deployment, ...]:
+        """All of the site when `project` is None (for the controller and admission's look at ports and host names)."""
+        ...
+
+    async def deployment(self, key: DeploymentKey) -> Deployment | None: ...
+    async def holder(self, environment: str, stack: str) -> DeploymentKey | None:
+        """Whose the stack of this name is, over all projects: names are unique within an environment."""
+        ...
+
+    async def add_deployment(self, deployment: Deployment) -> None:
+        """Raises Conflict when the name is taken."""
+        ...
+
+    async def save_deployment(self, deployment: Deployment) -> Deployment:
+        """Write with generation + 1, if the stored one still has `deployment.generation`; else raises Conflict."""
+        ...
+
+    async def delete_deployment(self, key: DeploymentKey) -> None:
+        """Forget the deployment and its revisions, after its removal from the engine. Secrets stay."""
+        ...
+
+    async def revision(self, key: DeploymentKey, number: int) -> Revision | None: ...
+    async def revisions(self, key: DeploymentKey) -> tuple[Revision, ...]: ...
+    async def add_revision(self, key: DeploymentKey, revision: Revision) -> None:
+        """Raises Conflict when the number exists."""
+        ...
+
+    async def status(self, key: DeploymentKey) -> DeploymentStatus | None: ...
+    async def save_status(self, key: DeploymentKey, status: DeploymentStatus) -> None: ...
+
+    # Secrets: (project, environment, name) -> versions from 1.
+    async def secrets(self, project: str, environment: str) -> tuple[SecretInfo, ...]:
+        """The newest version of each."""
+        ...
+
+    async def secret(self, project: str, environment: str, name: str) -> SecretInfo | None: ...
+    async def secret_value(self, project: str, environment: str, name: str, version: int) -> bytes | None: ...
+    async def add_secret(
+        self, project: str, environment: str, name: str, value: bytes, author: str, when: datetime
+    ) -> SecretInfo:
+        """A new version; the same value as the newest version adds none and returns that."""
+        ...
+
+    async def remove_secret(self, project: str, environment: str, name: str) -> bool: ...
+
+
+class Store(Protocol):
+    def begin(self, *, write: bool = False) -> AbstractAsyncContextManager[UnitOfWork]:
+        """A transaction. `write=True` takes the write lock at once where the database has one (SQLite), so two writers queue."""
+        ...

@@ -1,0 +1,171 @@
+"""The site file `spin.toml`: the operators' rules. Every value has a default, so that no file at all is a working site.
+
+The reference in docs/reference/site-file.md is generated from the docstrings below.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import tomllib
+from dataclasses import dataclass, field, fields
+from typing import Any, get_type_hints
+
+from spin.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class PortClass:
+    """A class of ports that may be published outside a stack (DOMAIN: Rules). A port in no class is refused."""
+
+    name: str
+    """Such as `public`, `institution`, `site`."""
+    reach: str
+    """Who can reach it, for messages."""
+    ports: tuple[str, ...]
+    """Single ports and ranges: `"8080"`, `"60000-60050"`."""
+    address: str = "127.0.0.1"
+    """Address of the engine's host on which these ports are published."""
+
+    def __contains__(self, port: int) -> bool:
+        for text in self.ports:
+            low, _, high = text.partition("-")
+            if int(low) <= port <= int(high or low):
+                return True
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """An environment and the engine that carries it."""
+
+    name: str
+    """Part of every host name of its stacks."""
+    engine: str = "docker"
+    """Kind of engine."""
+    description: str = ""
+    """For people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one container gets when its Compose file does not say, and what one stack may ask for at most."""
+
+    memory_bytes: int = 2 * 1024**3
+    """Default memory limit of a container, bytes."""
+    cpus: float = 2.0
+    """Default CPU limit of a container, cores."""
+    pids: int = 512
+    """Default limit of processes in a container."""
+    log_bytes: int = 10 * 1024**2
+    """Size at which a container's log file is rotated, bytes."""
+    log_files: int = 3
+    """Rotated log files that are kept."""
+    replicas: int = 20
+    """Most replicas of one service."""
+    services: int = 50
+    """Most services of one stack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The site."""
+
+    id: str = "spin"
+    """Marks everything this site creates on an engine; a second platform on the same engine needs another."""
+    domain: str = "spin.localhost"
+    """Stacks are served at `<service>.<stack>.<environment>.<domain>`. Names below `localhost` need no DNS."""
+    address: str = "127.0.0.1"
+    """Address on which API, registry and edge listen."""
+    api_port: int = 7070
+    """Port of the API."""
+    edge_port: int = 8080
+    """Port of the edge (HTTP)."""
+    registry_port: int = 5000
+    """Port of the registry."""
+    subnets: str = "10.208.0.0/14"
+    """Range from which each stack's networks get their subnets. Choose one that nothing else in the institution uses."""
+    subnet_prefix: int = 25
+    """Prefix length of each subnet: /25 has room for some 120 containers on one network."""
+    image_sources: tuple[str, ...] = ("docker.io",)
+    """Registries other than the site's own from which images may come."""
+    environments: tuple[Environment, ...] = (
+        Environment("development", description="try things"),
+        Environment("production", description="what people rely on"),
+        Environment("sandbox", description="training and throw-away stacks"),
+    )
+    """The environments, in the order of `spin environment ls`. The first is the CLI's default."""
+    port_classes: tuple[PortClass, ...] = (
+        PortClass("public", "everyone", ("8080", "8443", "60000-60050")),
+        PortClass(
+            "institution",
+            "the institution's networks",
+            ("3128", "3306", "4873", "5432", "5984", "8008", "27017", "55000-55100"),
+        ),
+        PortClass("site", "the site's own networks", ("5672", "8081", "50000-50050")),
+    )
+    """Classes of publishable ports; 80 and 443 always go through the edge."""
+    limits: Limits = field(default_factory=Limits)
+    """Defaults and ceilings."""
+
+    def environment(self, name: str) -> Environment | None:
+        return next((e for e in self.environments if e.name == name), None)
+
+    def port_class(self, port: int) -> PortClass | None:
+        return next((c for c in self.port_classes if port in c), None)
+
+    @property
+    def registry_host(self) -> str:
+        """Host and port as they stand in image references."""
+        return f"localhost:{self.registry_port}"
+
+    @property
+    def api_url(self) -> str:
+        return f"http://{self.address}:{self.api_port}"
+
+
+def parse_site(text: str, source: str = "spin.toml") -> Site:
+    """The site described by TOML `text`. Raises InvalidInput naming the key (and `source`) for anything it does not know."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput(f"{source}: not valid TOML: {error}", file=source) from None
+    site: Site = _build(Site, data, source, "")
+    try:
+        pool = ipaddress.ip_network(site.subnets)
+    except ValueError as error:
+        raise InvalidInput(f"{source}: subnets: {error}", file=source, key="subnets") from None
+    if not pool.prefixlen <= site.subnet_prefix <= 29:
+        raise InvalidInput(f"{source}: subnet_prefix: must be between {pool.prefixlen} and 29", file=source, key="subnet_prefix")
+    return site
+
+
+def _build(kind: Any, data: Any, source: str, path: str) -> Any:
+    if not isinstance(data, dict):
+        raise InvalidInput(f"{source}: {path.rstrip('.')}: a table is expected here", file=source, key=path.rstrip("."))
+    hints = get_type_hints(kind)
+    known = {f.name for f in fields(kind)}
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        where = f"{path}{key}"
+        if key not in known:
+            raise InvalidInput(f"{source}: {where}: unknown key; known here: {', '.join(sorted(known))}", file=source, key=where)
+        values[key] = _value(hints[key], value, source, where)
+    try:
+        return kind(**values)
+    except TypeError:
+        missing = [f.name for f in fields(kind) if f.name not in values and f.name in ("name", "reach", "ports")]
+        raise InvalidInput(f"{source}: {path.rstrip('.')}: missing: {', '.join(missing)}", file=source, key=path) from None
+
+
+def _value(hint: Any, value: Any, source: str, where: str) -> Any:
+    if hint in (str, int, float):
+        good = isinstance(value, (int, float)) if hint is float else isinstance(value, hint)
+        if not good or isinstance(value, bool):
+            raise InvalidInput(f"{source}: {where}: {hint.__name__} expected, not {value!r}", file=source, key=where)
+        return hint(value)
+    arguments = getattr(hint, "__args__", None)
+    if arguments is None:
+        return _build(hint, value, source, where + ".")
+    if not isinstance(value, list):
+        raise InvalidInput(f"{source}: {where}: a list is expected", file=source, key=where)
+    return tuple(_value(arguments[0], item, source, f"{where}[{i}]") for i, item in enumerate(value))
