@@ -6,6 +6,7 @@ project's objects takes the project (alone or in a DeploymentKey) and finds only
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -114,6 +115,17 @@ class UnitOfWork(Protocol):
 
     async def status(self, key: DeploymentKey) -> DeploymentStatus | None: ...
     async def save_status(self, key: DeploymentKey, status: DeploymentStatus) -> None: ...
+    async def statuses(
+        self, project: str | None = None, environment: str | None = None
+    ) -> Mapping[DeploymentKey, DeploymentStatus]:
+        """The statuses of many deployments at once; one that the controller has not seen yet has none."""
+        ...
+
+    async def desired_revisions(
+        self, project: str | None = None, environment: str | None = None
+    ) -> Mapping[DeploymentKey, Revision]:
+        """The desired revision of each deployment, at once."""
+        ...
 
     # Secrets: (project, environment, name) -> versions from 1.
     async def secrets(self, project: str, environment: str) -> tuple[SecretInfo, ...]:
