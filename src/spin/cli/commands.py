@@ -1,0 +1,126 @@
+"""All commands: the table behind `spin --help` and the CLI's reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from spin.cli.lazy import Command, Noun, Row, Table
+
+_SIGN_IN: dict[str, Row] = {
+    "login": Command("spin.cli.login:login", "Sign in to a platform and keep an API key for it."),
+    "logout": Command("spin.cli.login:logout", "Forget the key that `spin login` has kept."),
+    "whoami": Command("spin.cli.login:whoami", "Show who you are, where, and in which projects."),
+    "environment": Noun(
+        "The places where stacks run.",
+        {"ls": Command("spin.cli.environment:ls", "List the environments and whether their engines answer.")},
+    ),
+}
+
+_SHIP: dict[str, Row] = {
+    "build": Command("spin.cli.images:build", "Build the images of services with `build:` on this machine."),
+    "push": Command("spin.cli.images:push", "Push built images to the site's registry."),
+}
+
+_RUN: dict[str, Row] = {
+    "check": Command("spin.cli.check:check", "Check a Compose file against the site's rules; change nothing."),
+    "render": Command("spin.cli.check:render", "Print the Compose file as Spin understands it; needs no platform."),
+    "plan": Command("spin.cli.up:plan", "Print what `up` would add, change and remove; change nothing."),
+    "up": Command("spin.cli.up:up", "Deploy a Compose file and follow it until it runs."),
+    "scale": Command("spin.cli.scale:scale", "Change how many containers services have."),
+    "promote": Command("spin.cli.promote:promote", "Copy a stack, same images, to another environment."),
+    "start": Command("spin.cli.lifecycle:start", "Start a stopped stack or service."),
+    "stop": Command("spin.cli.lifecycle:stop", "Stop a stack or service; it stays defined."),
+    "restart": Command("spin.cli.lifecycle:restart", "Replace the containers of a stack or service by fresh ones."),
+    "rm": Command("spin.cli.lifecycle:rm", "Remove a stack; its volumes are kept unless told otherwise."),
+}
+
+_LOOK: dict[str, Row] = {
+    "ps": Command("spin.cli.ps:ps", "List services, or containers, with their state and addresses."),
+    "logs": Command("spin.cli.logs:logs", "Print what containers have written."),
+    "inspect": Command("spin.cli.stack:inspect", "Print everything known of a stack or service as JSON."),
+    "export": Command("spin.cli.export:export", "Write a stack's Compose file to a folder or tar file."),
+    "stack": Noun("Stacks.", {"ls": Command("spin.cli.stack:ls", "List stacks.")}),
+    "volume": Noun("Volumes.", {"ls": Command("spin.cli.volume:ls", "List volumes, also of stacks that are gone.")}),
+    "secret": Noun(
+        "Secrets: stored encrypted, never shown again.",
+        {
+            "ls": Command("spin.cli.secret:ls", "List secrets, without their values."),
+            "create": Command("spin.cli.secret:create", "Store a secret, or a new version of it."),
+            "rm": Command("spin.cli.secret:rm", "Remove a secret with all its versions."),
+        },
+    ),
+}
+
+_PEOPLE: dict[str, Row] = {
+    "key": Noun(
+        "API keys.",
+        {
+            "ls": Command("spin.cli.key:ls", "List your API keys."),
+            "create": Command("spin.cli.key:create", "Make an API key; it is shown this once."),
+            "rm": Command("spin.cli.key:rm", "Revoke an API key."),
+        },
+    ),
+    "project": Noun(
+        "Projects: who owns what.",
+        {
+            "ls": Command("spin.cli.project:ls", "List projects."),
+            "create": Command("spin.cli.project:create", "Make a project."),
+            "member": Noun(
+                "The people of a project.",
+                {
+                    "ls": Command("spin.cli.project:member_ls", "List the members of the project."),
+                    "set": Command("spin.cli.project:member_set", "Add a member, or change a member's role."),
+                    "rm": Command("spin.cli.project:member_rm", "Remove a member from the project."),
+                },
+            ),
+        },
+    ),
+    "user": Noun(
+        "Users (for operators).",
+        {
+            "ls": Command("spin.cli.user:ls", "List users."),
+            "create": Command("spin.cli.user:create", "Make a user."),
+        },
+    ),
+}
+
+_ELSEWHERE = {
+    "down": "rm",
+    "delete": "rm",
+    "remove": "rm",
+    "deploy": "up",
+    "apply": "up",
+    "run": "up",
+    "config": "render",
+    "diff": "plan",
+    "validate": "check",
+    "list": "ps",
+    "ls": "ps",
+    "status": "ps",
+    "describe": "inspect",
+    "env": "environment",
+    "environments": "environment",
+    "env ls": "environment ls",
+    "stacks": "stack ls",
+    "secrets": "secret ls",
+    "volumes": "volume ls",
+    "keys": "key ls",
+    "users": "user ls",
+    "projects": "project ls",
+    "copy": "promote",
+}
+"""Words of Docker Compose, Kubernetes and the original Spin, and what does the same here."""
+
+
+def table(extra: Mapping[str, Command]) -> Table:
+    """The whole table; `extra` commands come from above the CLI (the platform itself)."""
+    sections: dict[str, Mapping[str, Row]] = {
+        "Sign in": _SIGN_IN,
+        "Build and ship": _SHIP,
+        "Run and copy": _RUN,
+        "Look": _LOOK,
+        "People": _PEOPLE,
+    }
+    if extra:
+        sections["The platform"] = extra
+    return Table(sections, _ELSEWHERE)

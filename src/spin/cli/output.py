@@ -1,0 +1,69 @@
+"""Where words go: data to stdout, messages for people to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+import typer
+
+from spin.cli import tables
+from spin.cli.tables import Cell
+
+
+def message(text: str = "") -> None:
+    """A line for the person at the keyboard."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def data(text: str) -> None:
+    """A line of data. A reader that has gone (`| head`) ends the command quietly."""
+    try:
+        print(text)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - stays open until the end, on purpose
+        raise typer.Exit(0) from None
+
+
+def json_data(value: Any) -> None:
+    """Data for programs."""
+    data(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def is_terminal(stream: TextIO) -> bool:
+    return stream.isatty()
+
+
+def colours(stream: TextIO) -> bool:
+    """Whether `stream` gets colours: a terminal that knows them, and no NO_COLOR (https://no-color.org)."""
+    return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def terminal_width(stream: TextIO) -> int | None:
+    """Columns of the terminal, None for a file or pipe."""
+    return shutil.get_terminal_size().columns if is_terminal(stream) else None
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str | Cell]], *, empty: str) -> None:
+    """A table on stdout; where there are no rows, the sentence `empty` on stderr."""
+    if not rows:
+        message(empty)
+        return
+    for line in tables.table(headings, rows, width=terminal_width(sys.stdout), colours=colours(sys.stdout)):
+        data(line)
+
+
+def confirm(question: str, *, otherwise: str) -> None:
+    """Go on only after a yes. Raises Abort after a no, and a usage error naming `otherwise` where nobody can be asked."""
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        raise typer.BadParameter(otherwise)
+    typer.confirm(question, abort=True, err=True)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

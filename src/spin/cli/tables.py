@@ -1,0 +1,117 @@
+"""Tables for people. Pure: cells in, lines out; the width of the terminal is an argument."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SHORT_ID = 12
+"""Characters of a container's id or an image's digest that are shown, as Docker does."""
+GAP = "  "
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]|\x1b\[[0-9;]*[A-Za-z]")
+
+_CODES = {"green": "32", "yellow": "33", "red": "31", "dim": "2", "bold": "1", "cyan": "36"}
+_COLOURS = {
+    "healthy": "green",
+    "completed": "green",
+    "ready": "green",
+    "running": "green",
+    "initializing": "yellow",
+    "upgrading": "yellow",
+    "starting": "yellow",
+    "stopping": "yellow",
+    "removing": "yellow",
+    "created": "yellow",
+    "degraded": "yellow",
+    "unhealthy": "red",
+    "failed": "red",
+    "unreachable": "red",
+    "stopped": "dim",
+    "exited": "dim",
+    "removed": "dim",
+    "unknown": "dim",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A text with a colour by name (`green`, `dim`, …)."""
+
+    text: str
+    colour: str | None = None
+
+
+def clean(text: str) -> str:
+    """`text` on one line, without control characters: what a container printed must not steer the terminal."""
+    return _CONTROL.sub("", text.replace("\n", " ").replace("\t", " "))
+
+
+def width_of(text: str) -> int:
+    """Columns that `text` takes on a terminal."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def cut(text: str, width: int) -> str:
+    """`text`, shortened with an ellipsis to at most `width` columns."""
+    if width_of(text) <= width:
+        return text
+    kept, room = "", width - 1
+    for character in text:
+        room -= width_of(character)
+        if room < 0:
+            break
+        kept += character
+    return kept + "…" if width > 0 else ""
+
+
+def paint(text: str, colour: str | None, *, colours: bool) -> str:
+    return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if colours and colour and text else text
+
+
+def state(word: str) -> Cell:
+    """A state in its colour: green is well, yellow is under way, red needs a look."""
+    return Cell(word, _COLOURS.get(word))
+
+
+def short(id: str | None) -> str:
+    """The first characters of an id or digest, without `sha256:`."""
+    return (id or "").removeprefix("sha256:")[:SHORT_ID]
+
+
+def table(
+    headings: Sequence[str], rows: Sequence[Sequence[str | Cell]], *, width: int | None = None, colours: bool = False
+) -> list[str]:
+    """Aligned lines, headings first. Columns that are empty in every row are left out.
+
+    With a `width`, the widest columns are cut until the lines fit, but none below 12 columns: a table that is too wide for
+    any of that stays too wide. Without one (output to a file or a pipe) nothing is cut.
+    """
+    cells = [[c if isinstance(c, Cell) else Cell(c) for c in row] for row in rows]
+    cells = [[Cell(clean(c.text), c.colour) for c in row] for row in cells]
+    kept = [i for i in range(len(headings)) if any(row[i].text for row in cells)]
+    widths = {i: max(width_of(headings[i]), *(width_of(row[i].text) for row in cells)) for i in kept}
+    if width is not None:
+        _shrink(widths, {i: max(12, width_of(headings[i])) for i in kept}, width - len(GAP) * (len(kept) - 1))
+    lines = [_line([Cell(headings[i], "bold") for i in kept], [widths[i] for i in kept], colours=colours)]
+    lines += [_line([row[i] for i in kept], [widths[i] for i in kept], colours=colours) for row in cells]
+    return lines
+
+
+def _shrink(widths: dict[int, int], least: dict[int, int], room: int) -> None:
+    while sum(widths.values()) > room:
+        candidates = [i for i in widths if widths[i] > least[i]]
+        if not candidates:
+            return
+        widest = max(candidates, key=lambda i: widths[i])
+        widths[widest] -= 1
+
+
+def _line(cells: Sequence[Cell], widths: Sequence[int], *, colours: bool) -> str:
+    parts = []
+    for position, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+        text = cut(cell.text, width)
+        padding = "" if position == len(cells) - 1 else " " * (width - width_of(text))
+        parts.append(paint(text, cell.colour, colours=colours) + padding)
+    return GAP.join(parts).rstrip()

@@ -1,0 +1,128 @@
+"""Every endpoint of the API, by noun."""
+
+from __future__ import annotations
+
+import base64
+from types import TracebackType
+from typing import Any, Self, cast
+
+from spin.client.shapes import (
+    EnvironmentView,
+    KeyView,
+    MemberView,
+    NewKey,
+    ProjectView,
+    SecretView,
+    SiteView,
+    StackView,
+    UserView,
+    VolumeView,
+    WhoAmI,
+)
+from spin.client.stack import Stack
+from spin.client.transport import Transport, path_of
+
+
+class Client:
+    """A platform, as one person sees it. `token` is an API key; `basic` is user and password (or key), for signing in.
+
+    `timeout` is in seconds, for one answer. Every method raises Unavailable where no platform answers, and the error of
+    `spin.errors` that an answer stands for. Close it, or use it in a `with` statement.
+    """
+
+    def __init__(
+        self, url: str, token: str | None = None, *, basic: tuple[str, str] | None = None, timeout: float = 30.0
+    ) -> None:
+        self._transport = Transport(url, token=token, basic=basic, timeout=timeout)
+        self.url = self._transport.url
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    # The site and the person.
+
+    def site(self) -> SiteView:
+        """Needs no credentials."""
+        return cast("SiteView", self._get("/site"))
+
+    def whoami(self) -> WhoAmI:
+        return cast("WhoAmI", self._get("/whoami"))
+
+    def environments(self) -> list[EnvironmentView]:
+        return cast("list[EnvironmentView]", self._get("/environments"))
+
+    # Users, projects, keys.
+
+    def users(self) -> list[UserView]:
+        return cast("list[UserView]", self._get("/users"))
+
+    def create_user(self, name: str, *, password: str | None = None, operator: bool = False) -> UserView:
+        body: dict[str, Any] = {"name": name, "operator": operator}
+        if password is not None:
+            body["password"] = password
+        return cast("UserView", self._transport.request("POST", "/users", body=body))
+
+    def projects(self) -> list[ProjectView]:
+        return cast("list[ProjectView]", self._get("/projects"))
+
+    def create_project(self, name: str) -> ProjectView:
+        return cast("ProjectView", self._transport.request("POST", "/projects", body={"name": name}))
+
+    def members(self, project: str) -> list[MemberView]:
+        return cast("list[MemberView]", self._get(path_of("projects", project, "members")))
+
+    def set_member(self, project: str, user: str, role: str) -> None:
+        self._transport.request("PUT", path_of("projects", project, "members", user), body={"role": role})
+
+    def remove_member(self, project: str, user: str) -> None:
+        self._transport.request("DELETE", path_of("projects", project, "members", user))
+
+    def keys(self) -> list[KeyView]:
+        return cast("list[KeyView]", self._get("/keys"))
+
+    def create_key(self, name: str, *, expires_days: int | None = None, user: str | None = None) -> NewKey:
+        """`user`: make it for someone else (operators)."""
+        body: dict[str, Any] = {"name": name}
+        if expires_days is not None:
+            body["expires_days"] = expires_days
+        if user is not None:
+            body["user"] = user
+        return cast("NewKey", self._transport.request("POST", "/keys", body=body))
+
+    def remove_key(self, id: str) -> None:
+        self._transport.request("DELETE", path_of("keys", id))
+
+    # Stacks, secrets, volumes.
+
+    def stacks(self, project: str, environment: str) -> list[StackView]:
+        return cast("list[StackView]", self._get(path_of("projects", project, "environments", environment, "stacks")))
+
+    def stack(self, project: str, environment: str, name: str) -> Stack:
+        return Stack(self._transport, project, environment, name)
+
+    def secrets(self, project: str, environment: str) -> list[SecretView]:
+        return cast("list[SecretView]", self._get(_secrets(project, environment)))
+
+    def put_secret(self, project: str, environment: str, name: str, value: bytes) -> SecretView:
+        """A new version; the same value as the newest version adds none."""
+        body = {"value": base64.b64encode(value).decode()}
+        return cast("SecretView", self._transport.request("PUT", _secrets(project, environment) + path_of(name), body=body))
+
+    def remove_secret(self, project: str, environment: str, name: str) -> None:
+        self._transport.request("DELETE", _secrets(project, environment) + path_of(name))
+
+    def volumes(self, project: str) -> list[VolumeView]:
+        return cast("list[VolumeView]", self._get(path_of("projects", project, "volumes")))
+
+    def _get(self, path: str) -> Any:
+        return self._transport.request("GET", path)
+
+
+def _secrets(project: str, environment: str) -> str:
+    return path_of("projects", project, "environments", environment, "secrets")

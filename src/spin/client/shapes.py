@@ -1,0 +1,202 @@
+"""What the API's JSON looks like, for the type checker. Nothing is checked while running: unknown keys are simply there."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+
+class EnvironmentName(TypedDict):
+    name: str
+    description: str
+
+
+class SiteView(TypedDict):
+    version: str
+    domain: str
+    registry: str
+    """Host and port of the registry, as they stand in image references."""
+    edge_port: int
+    environments: list[EnvironmentName]
+
+
+class Membership(TypedDict):
+    name: str
+    role: str
+
+
+class WhoAmI(TypedDict):
+    user: str
+    operator: bool
+    projects: list[Membership]
+    key: str | None
+
+
+class EnvironmentView(TypedDict):
+    name: str
+    description: str
+    engine: str
+    reachable: bool
+    version: str
+    detail: str
+    stacks: int
+
+
+class UserView(TypedDict):
+    name: str
+    operator: bool
+    created: str
+
+
+class ProjectView(TypedDict):
+    name: str
+
+
+class MemberView(TypedDict):
+    user: str
+    role: str
+
+
+class KeyView(TypedDict):
+    id: str
+    name: str
+    user: str
+    created: str
+    expires: str | None
+    last_used: str | None
+
+
+class NewKey(TypedDict):
+    id: str
+    name: str
+    key: str
+    """The key's text; shown this once."""
+    expires: str | None
+
+
+class FindingView(TypedDict):
+    """JSON form of `spin.model.finding.Finding`."""
+
+    rule: str
+    severity: Literal["refuse", "warn", "advise"]
+    message: str
+    instead: str
+    service: str | None
+    key: str | None
+    position: str | None
+
+
+class KeyChange(TypedDict):
+    key: str
+    old: Any
+    new: Any
+
+
+class Change(TypedDict):
+    name: str
+    action: Literal["add", "change", "remove", "unchanged"]
+    replaces: bool
+    """The containers are replaced; else only their number changes."""
+    keys: list[KeyChange]
+
+
+class ChangesView(TypedDict):
+    services: list[Change]
+    networks: list[Change]
+    volumes: list[Change]
+
+
+class Preview(TypedDict):
+    changes: ChangesView
+    findings: list[FindingView]
+    empty: bool
+    generation: int | None
+
+
+class Accepted(TypedDict):
+    project: str
+    environment: str
+    stack: str
+    generation: int
+    revision: int
+    changes: ChangesView
+    findings: list[FindingView]
+
+
+class CheckView(TypedDict):
+    findings: list[FindingView]
+    ok: bool
+
+
+class ServiceView(TypedDict):
+    name: str
+    state: str
+    ready: int
+    wanted: int
+    detail: str
+    image: str
+    digest: str | None
+    urls: list[str]
+    ports: list[str]
+
+
+class ContainerView(TypedDict):
+    name: str
+    id: str
+    service: str
+    slot: int
+    phase: str
+    since: str
+    current: bool
+    routed: bool
+    address: str | None
+    restarts: int
+    detail: str
+    image: str
+
+
+class StackView(TypedDict):
+    project: str
+    environment: str
+    stack: str
+    state: str
+    detail: str
+    generation: int
+    revision: int
+    origin: str
+    author: str
+    created: str
+    changed: str
+    token: str
+    """Changes whenever anything else in this view does."""
+    settled: bool
+    urls: list[str]
+    services: list[ServiceView]
+    containers: list[ContainerView]
+
+
+class ExportView(TypedDict):
+    files: dict[str, str]
+    missing_secrets: list[str]
+
+
+class LogLineView(TypedDict):
+    instance: str
+    time: str
+    stream: str
+    text: str
+
+
+class SecretView(TypedDict):
+    name: str
+    version: int
+    author: str
+    created: str
+
+
+class VolumeView(TypedDict):
+    environment: str
+    stack: str
+    name: str
+    engine_name: str
+    created: str | None
+    used_by: list[str]

@@ -1,0 +1,239 @@
+"""One keep-alive connection, JSON in and out, and failures turned into the error tree."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import select
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from spin import __version__
+from spin.errors import Failed, InvalidInput, NotSignedIn, SpinError, Unavailable, from_code
+
+DEFAULT_URL = "http://127.0.0.1:7070"
+"""Where `spin serve` listens unless told otherwise (`spin.site.Site`)."""
+
+PREFIX = "/api/v1"
+_PROBLEM_BYTES = 1024 * 1024
+"""More than this is not read of an answer that reports an error."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine, by its name alone."""
+    return host in ("localhost", "::1") or host.startswith("127.") or host.endswith(".localhost")
+
+
+def normalise_url(url: str) -> str:
+    """`url` with a scheme and without a slash at the end; a bare `host:port` is http for this machine, else https.
+
+    Raises InvalidInput for anything that is not the address of a platform.
+    """
+    text = url.strip().rstrip("/")
+    if "://" not in text:
+        host = text.partition("/")[0].rpartition(":")[0] or text.partition("/")[0]
+        text = ("http://" if is_loopback(host.strip("[]")) else "https://") + text
+    parts = urlsplit(text)
+    try:
+        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        good = False
+    if not good or parts.query or parts.fragment:
+        raise InvalidInput(f"{url!r} is not the address of a platform; write it like http://127.0.0.1:7070.", url=url)
+    if parts.username is not None:
+        raise InvalidInput("An address with a password in it would end up in logs; use `spin login URL --user NAME`.")
+    return text
+
+
+def path_of(*parts: str) -> str:
+    """An API path of `parts`, each escaped."""
+    return "".join("/" + quote(part, safe="") for part in parts)
+
+
+class Transport:
+    """Requests to one platform, one after the other, on one connection that is kept open. Not for several threads."""
+
+    def __init__(self, url: str, *, token: str | None, basic: tuple[str, str] | None, timeout: float) -> None:
+        self.url = normalise_url(url)
+        parts = urlsplit(self.url)
+        self._scheme = parts.scheme
+        self._host = parts.hostname or ""
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._base = parts.path.rstrip("/")
+        self._timeout = timeout
+        self._connection: http.client.HTTPConnection | None = None
+        self._absolute = ""
+        """What a plain HTTP proxy wants in front of the path."""
+        self._headers = {"Accept": "application/json", "User-Agent": f"spin/{__version__}"}
+        if basic is not None:
+            self._headers["Authorization"] = "Basic " + base64.b64encode(":".join(basic).encode()).decode()
+        elif token:
+            self._headers["Authorization"] = f"Bearer {token}"
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def request(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None, patience: float = 0.0
+    ) -> Any:
+        """The parsed JSON answer (None where there is none). `patience`: seconds that the server may take on purpose (long poll).
+
+        Raises the error the answer stands for, or Unavailable.
+        """
+        response = self._open(method, path, query=query, body=body, patience=patience)
+        try:
+            data = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unavailable(error) from None
+        if not data:
+            return None
+        try:
+            return json.loads(data)
+        except ValueError:
+            raise self._not_spin(response.status) from None
+
+    def lines(self, path: str, *, query: Mapping[str, str] | None = None) -> Iterator[Any]:
+        """An NDJSON answer, line by line. The connection is not used for anything else meanwhile."""
+        response = self._open("GET", path, query=query, body=None, patience=0.0)
+        finished = False
+        try:
+            for line in response:
+                if line.strip():
+                    yield json.loads(line)
+            finished = True
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise Unavailable(f"The answer of {self.url} broke off: {error or type(error).__name__}.") from None
+        finally:
+            if not finished:
+                self.close()
+
+    # Below: one exchange.
+
+    def _open(
+        self, method: str, path: str, *, query: Mapping[str, str] | None, body: Any, patience: float
+    ) -> http.client.HTTPResponse:
+        target = f"{self._base}{PREFIX}{path}" + (f"?{urlencode(query)}" if query else "")
+        payload = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        reused = self._connection is not None
+        try:
+            try:
+                response = self._exchange(method, target, payload, patience)
+            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+                self.close()
+                if not (reused and method == "GET"):
+                    raise
+                response = self._exchange(method, target, payload, patience)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise self._unavailable(error) from None
+        except BaseException:
+            self.close()  # Ctrl-C in the middle of an answer: what is left of it must not be read as the next one
+            raise
+        if response.status >= 300:
+            raise self._problem(response)
+        return response
+
+    def _exchange(self, method: str, target: str, payload: bytes | None, patience: float) -> http.client.HTTPResponse:
+        connection = self._connected()
+        if connection.sock is not None:
+            connection.sock.settimeout(self._timeout + patience)
+        headers = dict(self._headers)
+        if payload is not None:
+            headers["Content-Type"] = "application/json"
+        connection.request(method, self._absolute + target, body=payload, headers=headers)
+        return connection.getresponse()
+
+    def _connected(self) -> http.client.HTTPConnection:
+        """The open connection, or a new one where the server has closed it meanwhile (it became readable without being asked)."""
+        if self._connection is not None:
+            sock = self._connection.sock
+            if sock is not None and not select.select([sock], [], [], 0)[0]:
+                return self._connection
+            self.close()
+        self._connection = self._connect()
+        self._connection.connect()
+        self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self._connection
+
+    def _connect(self) -> http.client.HTTPConnection:
+        proxy = self._proxy()
+        host, port = proxy or (self._host, self._port)
+        if self._scheme == "https":
+            secure = http.client.HTTPSConnection(host, port, timeout=self._timeout, context=ssl.create_default_context())
+            if proxy:
+                secure.set_tunnel(self._host, self._port)
+            return secure
+        self._absolute = f"http://{self._authority()}" if proxy else ""
+        return http.client.HTTPConnection(host, port, timeout=self._timeout)
+
+    def _authority(self) -> str:
+        return f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
+
+    def _proxy(self) -> tuple[str, int] | None:
+        """Host and port of the proxy that the user's environment names for this address; never one for this machine itself."""
+        names = (f"{self._scheme}_proxy", f"{self._scheme}_proxy".upper(), "all_proxy", "ALL_PROXY")
+        found = next((os.environ[n] for n in names if os.environ.get(n)), None)
+        if found is None or is_loopback(self._host):
+            return None
+        from urllib.request import proxy_bypass  # noqa: PLC0415 - costs 20 ms, and few have a proxy
+
+        if proxy_bypass(self._authority()):
+            return None
+        parts = urlsplit(found if "://" in found else f"http://{found}")
+        return (parts.hostname, parts.port or 8080) if parts.hostname else None
+
+    # Below: failures.
+
+    def _problem(self, response: http.client.HTTPResponse) -> SpinError:
+        data = response.read(_PROBLEM_BYTES)
+        if not response.isclosed():
+            self.close()
+        if 300 <= response.status < 400:
+            return Unavailable(
+                f"{self.url} redirects to {response.getheader('Location', 'elsewhere')}. Sign in there: `spin login URL`."
+            )
+        try:
+            problem = json.loads(data)
+            code, detail, fields = problem["code"], problem.get("detail") or problem["title"], problem.get("fields") or {}
+        except (ValueError, KeyError, TypeError):
+            return self._not_spin(response.status)
+        reserved = {"message", "self"}  # would clash with the error's own parameters
+        return from_code(str(code), str(detail), {str(k): v for k, v in dict(fields).items() if k not in reserved})
+
+    def _not_spin(self, status: int) -> SpinError:
+        if status == 401:
+            return NotSignedIn(f"{self.url} asks for credentials. Sign in with `spin login {self.url}`.")
+        if status in (502, 503, 504):
+            return Unavailable(f"The platform behind {self.url} does not answer now (HTTP {status}).")
+        if status >= 500:
+            return Failed(f"{self.url} failed on this request (HTTP {status}).")
+        return Unavailable(
+            f"What answers at {self.url} is not a Spin platform (HTTP {status}). Set SPIN_URL or run `spin login URL`."
+        )
+
+    def _unavailable(self, error: Exception) -> SpinError:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return Unavailable(
+                f"The certificate of {self.url} is not trusted: {error.verify_message}. "
+                "Add its authority to the system's trust store, or name it in SSL_CERT_FILE."
+            )
+        if isinstance(error, ssl.SSLError):
+            return Unavailable(f"{self.url} does not speak TLS as expected: {error.reason}. Is it https at all?")
+        if isinstance(error, TimeoutError):
+            return Unavailable(
+                f"{self.url} took longer than {self._timeout:.0f} seconds to answer. Try again, or look at the platform."
+            )
+        if isinstance(error, http.client.HTTPException) and not isinstance(error, http.client.RemoteDisconnected):
+            return Unavailable(f"What answers at {self.url} does not speak HTTP. Set SPIN_URL or run `spin login URL`.")
+        return Unavailable(
+            f"No Spin platform answers at {self.url}. Is `spin serve` running? Set SPIN_URL or run `spin login URL`.",
+            url=self.url,
+            reason=str(error) or type(error).__name__,
+        )
