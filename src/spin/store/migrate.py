@@ -1,0 +1,34 @@
+"""Brings a store's schema to this version's, inside the transaction that the caller has opened.
+
+The caller holds the store's write lock, so of several processes that start at once one migrates and the others find it done.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from spin.errors import Failed
+
+_FOLDER = Path(__file__).parent / "migrations"
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the steps that are missing. Raises Failed where a newer Spin has been here: its schema is not understood."""
+    present = set(MigrationContext.configure(connection).get_current_heads())
+    scripts = ScriptDirectory(str(_FOLDER))
+    if present == set(scripts.get_heads()):
+        return
+    if unknown := present - {script.revision for script in scripts.walk_revisions()}:
+        raise Failed(
+            f"The store was written by a newer version of Spin (schema {', '.join(sorted(unknown))}). "
+            "Run that version, or restore a backup made before it."
+        )
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    command.upgrade(config, "head")

@@ -1,0 +1,1 @@
+"""Steps, named `rNNNN_what_it_does`."""

@@ -1,0 +1,106 @@
+"""Users, their API keys, projects and memberships."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, select, update
+
+from spin.errors import Conflict, NotFound
+from spin.model.names import ProjectName
+from spin.model.principal import Principal, Role
+from spin.ports.store import ApiKey, Member, User
+from spin.store.rows import Rows
+from spin.store.schema import api_keys, members, projects, users
+
+
+class People(Rows):
+    """That part of a `spin.ports.store.UnitOfWork`."""
+
+    async def users(self) -> tuple[User, ...]:
+        return tuple(sorted((_user(row) for row in await self._all(select(users))), key=lambda u: u.name))
+
+    async def user(self, name: str) -> User | None:
+        row = await self._first(select(users).where(users.c.name == name))
+        return None if row is None else _user(row)
+
+    async def add_user(self, user: User, password_hash: str | None) -> None:
+        values = {"name": user.name, "operator": user.operator, "created": user.created, "password_hash": password_hash}
+        if not await self._add(users, values):
+            raise Conflict(f"There is a user {user.name!r} already.", user=user.name)
+
+    async def password_hash(self, user: str) -> str | None:
+        row = await self._first(select(users.c.password_hash).where(users.c.name == user))
+        return None if row is None else row.password_hash
+
+    async def principal(self, user: str, key: str | None = None) -> Principal | None:
+        found = await self._all(
+            select(users.c.operator, members.c.project, members.c.role)
+            .outerjoin_from(users, members, members.c.user == users.c.name)
+            .where(users.c.name == user)
+        )
+        if not found:
+            return None
+        memberships = sorted((ProjectName(row.project), Role(row.role)) for row in found if row.project is not None)
+        return Principal(user, found[0].operator, tuple(memberships), key)
+
+    async def add_key(self, key: ApiKey, secret_hash: str) -> None:
+        """Raises Conflict when the identifier is taken."""
+        values = {
+            "id": key.id,
+            "user": key.user,
+            "name": key.name,
+            "secret_hash": secret_hash,
+            "created": key.created,
+            "expires": key.expires,
+            "last_used": key.last_used,
+        }
+        if not await self._add(api_keys, values):
+            raise Conflict(f"There is an API key {key.id!r} already.", key=key.id)
+
+    async def keys(self, user: str) -> tuple[ApiKey, ...]:
+        """Oldest first."""
+        found = await self._all(select(api_keys).where(api_keys.c.user == user))
+        return tuple(sorted((_key(row) for row in found), key=lambda k: (k.created, k.id)))
+
+    async def key(self, id: str) -> tuple[ApiKey, str] | None:
+        row = await self._first(select(api_keys).where(api_keys.c.id == id))
+        return None if row is None else (_key(row), row.secret_hash)
+
+    async def touch_key(self, id: str, when: datetime) -> None:
+        await self._change(update(api_keys).where(api_keys.c.id == id).values(last_used=when))
+
+    async def remove_key(self, user: str, id: str) -> bool:
+        mine = (api_keys.c.id == id) & (api_keys.c.user == user)
+        return bool(await self._change(delete(api_keys).where(mine).returning(api_keys.c.id)))
+
+    async def projects(self) -> tuple[str, ...]:
+        return tuple(sorted(row.name for row in await self._all(select(projects.c.name))))
+
+    async def add_project(self, project: str, when: datetime) -> None:
+        if not await self._add(projects, {"name": project, "created": when}):
+            raise Conflict(f"There is a project {project!r} already.", project=project)
+
+    async def members(self, project: str) -> tuple[Member, ...]:
+        found = await self._all(select(members).where(members.c.project == project))
+        return tuple(sorted((Member(row.user, Role(row.role)) for row in found), key=lambda m: m.user))
+
+    async def set_member(self, project: str, user: str, role: Role | None) -> None:
+        """Raises NotFound where there is no such project or user."""
+        if role is None:
+            await self._change(delete(members).where((members.c.project == project) & (members.c.user == user)))
+            return
+        if await self._first(select(projects.c.name).where(projects.c.name == project)) is None:
+            raise NotFound(f"There is no project {project!r}.", project=project)
+        if await self._first(select(users.c.name).where(users.c.name == user)) is None:
+            raise NotFound(f"There is no user {user!r}.", user=user)
+        await self._put(members, {"project": project, "user": user, "role": role.value})
+
+
+def _user(row: Row[Any]) -> User:
+    return User(row.name, row.operator, row.created)
+
+
+def _key(row: Row[Any]) -> ApiKey:
+    return ApiKey(row.id, row.user, row.name, row.created, row.expires, row.last_used)

@@ -1,0 +1,73 @@
+"""What the modules of queries share: running statements, and the right to write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, CursorResult, Executable, Row, Table, and_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from spin.model.names import DeploymentKey
+from spin.store.failures import unstorable
+from spin.store.sealing import Sealer
+
+
+class Rows:
+    """One transaction's connection. `write` says whether it may change anything."""
+
+    def __init__(self, connection: AsyncConnection, sealer: Sealer, *, write: bool) -> None:
+        self._connection = connection
+        self._sealer = sealer
+        self._write = write
+
+    async def _all(self, statement: Executable) -> Sequence[Row[Any]]:
+        return (await self._run(statement)).all()
+
+    async def _first(self, statement: Executable) -> Row[Any] | None:
+        return (await self._run(statement)).first()
+
+    async def _change(self, statement: Executable) -> Sequence[Row[Any]]:
+        """Run a statement that writes; the rows that it returns, if it has RETURNING.
+
+        Raises RuntimeError in a transaction that was begun for reading only: a mistake in the code that calls, found on any database.
+        """
+        if not self._write:
+            raise RuntimeError("this transaction is for reading; begin(write=True) makes one that may write")
+        result = await self._run(statement)
+        return result.all() if result.returns_rows else ()
+
+    async def _run(self, statement: Executable) -> CursorResult[Any]:
+        try:
+            return await self._connection.execute(statement)
+        except UnicodeEncodeError:
+            raise unstorable() from None
+
+    async def _add(self, table: Table, values: Mapping[str, Any]) -> bool:
+        """Insert a row; False, with nothing changed, where one with the same key is there already.
+
+        Asking beforehand would leave a gap, and an error would end the transaction on PostgreSQL: hence ON CONFLICT.
+        """
+        statement = self._insert(table).values(values).on_conflict_do_nothing().returning(*table.primary_key.columns)
+        return bool(await self._change(statement))
+
+    async def _put(self, table: Table, values: Mapping[str, Any]) -> None:
+        """Insert a row, or exchange the values of the one with the same key."""
+        keys = table.primary_key.columns
+        rest = {name: value for name, value in values.items() if name not in keys}
+        await self._change(self._insert(table).values(values).on_conflict_do_update(index_elements=list(keys), set_=rest))
+
+    def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        return sqlite.insert(table) if self._connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def of(table: Table, key: DeploymentKey) -> ColumnElement[bool]:
+    """The rows of one deployment: the one place where tables that hang on a deployment are scoped."""
+    return and_(table.c.project == key.project, table.c.environment == key.environment, table.c.stack == key.stack)
+
+
+def within(table: Table, project: str | None, environment: str | None) -> ColumnElement[bool]:
+    """The rows of a project, an environment, both, or (None, None) the whole site."""
+    wanted = {"project": project, "environment": environment}
+    return and_(True, *(table.c[name] == value for name, value in wanted.items() if value is not None))  # noqa: FBT003 -- SQL's TRUE

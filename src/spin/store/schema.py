@@ -1,0 +1,174 @@
+"""The tables. `migrations` makes them; a test holds the two together.
+
+Tenancy: whatever belongs to a project carries the project in its primary key, and children point at all of their parent's key,
+so that no query can reach another project's rows by a shared name.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment, aware and in UTC on both sides. SQLite keeps no time zone, so UTC is stored there without one.
+
+    Raises ValueError for a datetime without a time zone.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a time zone cannot be stored")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 -- SQLAlchemy's signature
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("operator", Boolean, nullable=False),
+    Column("password_hash", String),
+    Column("created", UtcDateTime, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("user", ForeignKey("users.name", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String, nullable=False),
+    Column("secret_hash", String, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("expires", UtcDateTime),
+    Column("last_used", UtcDateTime),
+)
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("created", UtcDateTime, nullable=False),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("project", ForeignKey("projects.name", ondelete="CASCADE"), primary_key=True),
+    Column("user", ForeignKey("users.name", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("role", String, nullable=False),
+)
+
+deployments = Table(
+    "deployments",
+    metadata,
+    Column("project", ForeignKey("projects.name"), primary_key=True),
+    Column("environment", String, primary_key=True),
+    Column("stack", String, primary_key=True),
+    Column("generation", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("goal", String, nullable=False),
+    Column("wishes", Text, nullable=False),
+    Column("remove_volumes", Boolean, nullable=False),
+    Column("created", UtcDateTime),
+    Column("changed", UtcDateTime),
+    UniqueConstraint("environment", "stack"),  # a stack's name is unique in its environment, over all projects
+)
+
+
+def _of_deployment() -> ForeignKeyConstraint:
+    """Deferred to the commit, so that a deployment and its first revision can be written in either order."""
+    key = ["project", "environment", "stack"]
+    return ForeignKeyConstraint(
+        key, [f"deployments.{name}" for name in key], ondelete="CASCADE", deferrable=True, initially="DEFERRED"
+    )
+
+
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("environment", String, primary_key=True),
+    Column("stack", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("document", Text, nullable=False),  # the whole spin.model.revision.Revision
+    _of_deployment(),
+)
+
+statuses = Table(
+    "statuses",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("environment", String, primary_key=True),
+    Column("stack", String, primary_key=True),
+    Column("document", Text, nullable=False),  # the whole spin.model.status.DeploymentStatus
+    _of_deployment(),
+)
+
+# `secrets` remembers the newest number also of a secret that was removed: a number never comes to mean another value.
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("project", ForeignKey("projects.name"), primary_key=True),
+    Column("environment", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("newest", Integer, nullable=False),
+)
+
+secret_versions = Table(
+    "secret_versions",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("environment", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("author", String, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(
+        ["project", "environment", "name"], ["secrets.project", "secrets.environment", "secrets.name"], ondelete="CASCADE"
+    ),
+)
+
+# Facts about the store itself: by now the sealed text that tells whether a key is the right one.
+facts = Table(
+    "facts",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)

@@ -1,0 +1,146 @@
+"""Deployments, their revisions and their statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, delete, literal, select, update
+
+from spin.errors import Conflict
+from spin.model.names import DeploymentKey, EnvironmentName, ProjectName, StackName
+from spin.model.revision import Deployment, Goal, Revision, ServiceWish
+from spin.model.status import DeploymentStatus
+from spin.store.codec import decode, encode
+from spin.store.rows import Rows, of, within
+from spin.store.schema import deployments, revisions, statuses
+
+
+class Stacks(Rows):
+    """That part of a `spin.ports.store.UnitOfWork`."""
+
+    async def deployments(self, project: str | None = None, environment: str | None = None) -> tuple[Deployment, ...]:
+        """Sorted by key."""
+        found = await self._all(select(deployments).where(within(deployments, project, environment)))
+        return tuple(sorted((_deployment(row) for row in found), key=lambda d: d.key))
+
+    async def deployment(self, key: DeploymentKey) -> Deployment | None:
+        row = await self._first(select(deployments).where(of(deployments, key)))
+        return None if row is None else _deployment(row)
+
+    async def holder(self, environment: str, stack: str) -> DeploymentKey | None:
+        named = and_(deployments.c.environment == environment, deployments.c.stack == stack)
+        row = await self._first(select(deployments.c.project, deployments.c.environment, deployments.c.stack).where(named))
+        return None if row is None else _key(row)
+
+    async def add_deployment(self, deployment: Deployment) -> None:
+        key = deployment.key
+        if not await self._add(deployments, _names(key) | _wanted(deployment) | {"created": deployment.created}):
+            raise Conflict(
+                f"The name {key.stack!r} is taken in {key.environment}: a stack's name is unique in its environment. "
+                "Choose another one.",
+                environment=key.environment,
+                stack=key.stack,
+            )
+
+    async def save_deployment(self, deployment: Deployment) -> Deployment:
+        """The moment of creation stays as it is stored."""
+        grown = replace(deployment, generation=deployment.generation + 1)
+        unchanged = and_(of(deployments, deployment.key), deployments.c.generation == deployment.generation)
+        found = await self._change(update(deployments).where(unchanged).values(_wanted(grown)).returning(deployments.c.created))
+        if not found:
+            raise Conflict(
+                f"{deployment.key.stack} in {deployment.key.environment} was changed or removed by somebody else meanwhile. "
+                "Look at it again, then repeat the command.",
+                environment=deployment.key.environment,
+                stack=deployment.key.stack,
+                generation=deployment.generation,
+            )
+        return replace(grown, created=found[0].created)
+
+    async def delete_deployment(self, key: DeploymentKey) -> None:
+        """Revisions and status go with it."""
+        await self._change(delete(deployments).where(of(deployments, key)))
+
+    async def revision(self, key: DeploymentKey, number: int) -> Revision | None:
+        row = await self._first(select(revisions.c.document).where(of(revisions, key), revisions.c.number == number))
+        return None if row is None else decode(Revision, row.document)
+
+    async def revisions(self, key: DeploymentKey) -> tuple[Revision, ...]:
+        """In order of their numbers."""
+        found = await self._all(select(revisions.c.document).where(of(revisions, key)).order_by(revisions.c.number))
+        return tuple(decode(Revision, row.document) for row in found)
+
+    async def add_revision(self, key: DeploymentKey, revision: Revision) -> None:
+        values = _names(key) | {"number": revision.number, "document": encode(revision)}
+        if not await self._add(revisions, values):
+            raise Conflict(
+                f"Somebody else made revision {revision.number} of {key.stack} in {key.environment} meanwhile. "
+                "Look at it again, then repeat the command.",
+                environment=key.environment,
+                stack=key.stack,
+                revision=revision.number,
+            )
+
+    async def desired_revisions(
+        self, project: str | None = None, environment: str | None = None
+    ) -> Mapping[DeploymentKey, Revision]:
+        same = and_(
+            *(deployments.c[name] == revisions.c[name] for name in ("project", "environment", "stack")),
+            deployments.c.revision == revisions.c.number,
+        )
+        wanted = select(revisions).join_from(deployments, revisions, same).where(within(deployments, project, environment))
+        return {_key(row): decode(Revision, row.document) for row in await self._all(wanted)}
+
+    async def status(self, key: DeploymentKey) -> DeploymentStatus | None:
+        row = await self._first(select(statuses.c.document).where(of(statuses, key)))
+        return None if row is None else decode(DeploymentStatus, row.document)
+
+    async def save_status(self, key: DeploymentKey, status: DeploymentStatus) -> None:
+        """Does nothing where the deployment was deleted meanwhile."""
+        document = encode(status)
+        source: Select[Any] = select(
+            deployments.c.project, deployments.c.environment, deployments.c.stack, literal(document)
+        ).where(of(deployments, key))
+        insert = self._insert(statuses).from_select(["project", "environment", "stack", "document"], source)
+        await self._change(insert.on_conflict_do_update(index_elements=list(statuses.primary_key), set_={"document": document}))
+
+    async def statuses(
+        self, project: str | None = None, environment: str | None = None
+    ) -> Mapping[DeploymentKey, DeploymentStatus]:
+        found = await self._all(select(statuses).where(within(statuses, project, environment)))
+        return {_key(row): decode(DeploymentStatus, row.document) for row in found}
+
+
+def _key(row: Row[Any]) -> DeploymentKey:
+    return DeploymentKey(ProjectName(row.project), EnvironmentName(row.environment), StackName(row.stack))
+
+
+def _names(key: DeploymentKey) -> dict[str, Any]:
+    return {"project": key.project, "environment": key.environment, "stack": key.stack}
+
+
+def _wanted(deployment: Deployment) -> dict[str, Any]:
+    """The columns that each write sets."""
+    return {
+        "generation": deployment.generation,
+        "revision": deployment.revision,
+        "goal": deployment.goal.value,
+        "wishes": encode(deployment.wishes),
+        "remove_volumes": deployment.remove_volumes,
+        "changed": deployment.changed,
+    }
+
+
+def _deployment(row: Row[Any]) -> Deployment:
+    return Deployment(
+        key=_key(row),
+        generation=row.generation,
+        revision=row.revision,
+        goal=Goal(row.goal),
+        wishes=decode(tuple[ServiceWish, ...], row.wishes),
+        remove_volumes=row.remove_volumes,
+        created=row.created,
+        changed=row.changed,
+    )
