@@ -18,7 +18,7 @@ def busy() -> SpinError:
 
 
 def unstorable() -> SpinError:
-    return InvalidInput("A text holds a character that cannot be stored (NUL, or half of a pair).")
+    return InvalidInput("A value cannot be stored: a text with a NUL or half of a surrogate pair in it, or a number out of range.")
 
 
 def meaning(error: exc.DBAPIError) -> Exception:
@@ -55,9 +55,9 @@ def _of_postgresql(error: exc.DBAPIError, state: str) -> Exception:
         return Conflict("Somebody else changed the same thing at the same moment. Try again.")
     if state == "55P03":
         return busy()
-    if state in ("22021", "22P05"):
-        return unstorable()
     match state[:2]:
+        case "22":
+            return unstorable()
         case "23":
             return _broken()
         case "08" | "53" | "57":

