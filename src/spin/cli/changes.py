@@ -1,0 +1,55 @@
+"""What a change comes to, as lines for people. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from spin.cli.tables import clean, cut, paint
+from spin.client.shapes import Change, ChangesView
+
+_SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
+_WORDS = {"add": "to add", "change": "to change", "remove": "to remove"}
+_VALUE_WIDTH = 72
+
+
+def summary(changes: ChangesView) -> str:
+    """`2 to add, 1 to change`; empty for no change."""
+    every = [*changes["services"], *changes["networks"], *changes["volumes"]]
+    counts = {action: sum(c["action"] == action for c in every) for action in _WORDS}
+    return ", ".join(f"{count} {_WORDS[action]}" for action, count in counts.items() if count)
+
+
+def change_lines(changes: ChangesView, *, colours: bool = False) -> list[str]:
+    """One line for each thing that is added, changed or removed, and below a changed one each key that differs."""
+    kinds: tuple[tuple[str, Sequence[Change]], ...] = (
+        ("service", changes["services"]),
+        ("network", changes["networks"]),
+        ("volume", changes["volumes"]),
+    )
+    lines: list[str] = []
+    for kind, members in kinds:
+        for change in members:
+            if change["action"] in _SIGNS:
+                lines += _change(kind, change, colours=colours)
+    return lines
+
+
+def _change(kind: str, change: Change, *, colours: bool) -> list[str]:
+    sign, colour = _SIGNS[change["action"]]
+    consequence = ""
+    if kind == "service" and change["action"] == "change":
+        consequence = " (containers are replaced)" if change.get("replaces") else " (running containers stay)"
+    lines = [paint(f"  {sign} {kind} {clean(change['name'])}", colour, colours=colours) + consequence]
+    if change["action"] == "change":
+        lines += [f"      {clean(k['key'])}: {value(k['old'])} → {value(k['new'])}" for k in change.get("keys") or []]
+    return lines
+
+
+def value(given: Any) -> str:
+    """A value of a key, short enough for a line."""
+    if given is None:
+        return "(none)"
+    text = given if isinstance(given, str) and given else json.dumps(given, ensure_ascii=False)
+    return cut(clean(text), _VALUE_WIDTH)

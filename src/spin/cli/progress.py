@@ -1,0 +1,161 @@
+"""Following a change until it has settled."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+import typer
+
+from spin.cli.output import colours, is_terminal, message
+from spin.cli.tables import clean, paint, state
+from spin.cli.times import elapsed
+from spin.client import Stack
+from spin.client.shapes import ServiceView, StackView
+from spin.errors import Failed, NotFound, Unavailable
+
+SILENCE_SECONDS = 60.0
+"""A platform that does not answer for this long while a change is followed is given up."""
+RETRY_SECONDS = 0.5
+
+
+class Reporter(Protocol):
+    """Shows progress on stderr."""
+
+    def show(self, view: StackView) -> None: ...
+    def note(self, text: str) -> None: ...
+    def close(self) -> None: ...
+
+
+class PlainReporter:
+    """One line for each change."""
+
+    def __init__(self) -> None:
+        self._last: StackView | None = None
+        self._colours = colours(sys.stderr)
+
+    def show(self, view: StackView) -> None:
+        for line in progress_lines(self._last, view, colours=self._colours):
+            message(line)
+        self._last = view
+
+    def note(self, text: str) -> None:
+        message(text)
+
+    def close(self) -> None:
+        pass
+
+
+def progress_lines(before: StackView | None, view: StackView, *, colours: bool = False) -> list[str]:
+    """What is new in `view`: `[service] state ready/wanted detail`, one line for each service that differs."""
+    known: Mapping[str, ServiceView] = {} if before is None else {s["name"]: s for s in before["services"]}
+    lines = [
+        service_line(service, colours=colours)
+        for service in view["services"]
+        if service["name"] not in known or _told(service) != _told(known[service["name"]])
+    ]
+    now = {s["name"] for s in view["services"]}
+    lines += [f"[{clean(name)}] removed" for name in known if name not in now]
+    if view["detail"] and (before is None or before["detail"] != view["detail"]):
+        lines.append(f"{view['stack']}: {clean(view['detail'])}")
+    return lines
+
+
+def service_line(service: ServiceView, *, colours: bool = False) -> str:
+    cell = state(service["state"])
+    detail = f"  {clean(service['detail'])}" if service["detail"] else ""
+    return f"[{clean(service['name'])}] {paint(cell.text, cell.colour, colours=colours)} {service['ready']}/{service['wanted']}{detail}"
+
+
+def _told(service: ServiceView) -> tuple[str, int, int, str]:
+    return service["state"], service["ready"], service["wanted"], service["detail"]
+
+
+def reporter(title: str) -> Reporter:
+    """A live table on a terminal, else plain lines."""
+    if is_terminal(sys.stderr):
+        from spin.cli.live import LiveReporter  # noqa: PLC0415 - Rich takes as long to import as everything else together
+
+        return LiveReporter(title)
+    return PlainReporter()
+
+
+def follow(stack: Stack, generation: int, timeout: float, *, removal: bool = False) -> StackView | None:
+    """Show progress until the stack has settled at `generation` or a later one; the last view, or None where it is gone.
+
+    `timeout` in seconds. Raises Failed when the time is over, or where the stack has gone and `removal` did not ask for that.
+    Ctrl-C stops watching only: it says so and ends the command with status 130.
+    """
+    until = time.monotonic() + timeout
+    shown = reporter(f"{stack.name} in {stack.environment}")
+    view: StackView | None = None
+    try:
+        for view in _views(stack, until, shown):
+            shown.show(view)
+            if view["settled"] and view["generation"] >= generation:
+                return None if view["state"] == "removed" else view
+    except NotFound:
+        if removal:
+            return None
+        raise Failed(f"{stack.name} has been removed from {stack.environment} meanwhile.") from None
+    except KeyboardInterrupt:
+        shown.close()
+        message(
+            f"\nDetached. {stack.name} goes on in {stack.environment}: `spin ps {stack.name} -e {stack.environment}` shows how."
+        )
+        raise typer.Exit(130) from None
+    finally:
+        shown.close()
+    for line in reasons(view):
+        message(line)
+    raise Failed(
+        f"{stack.name} has not settled in {stack.environment} within {elapsed(timeout)}. It goes on: "
+        f"`spin ps {stack.name} -e {stack.environment}` shows how."
+    )
+
+
+def _views(stack: Stack, until: float, shown: Reporter) -> Iterator[StackView]:
+    """The stack's views; goes on after the platform was away for a while (it may have been restarted)."""
+    heard = time.monotonic()
+    while True:
+        try:
+            for view in stack.watch(until=until):
+                heard = time.monotonic()
+                yield view
+        except Unavailable as error:
+            now = time.monotonic()
+            if now > min(until, heard + SILENCE_SECONDS):
+                raise
+            shown.note(f"{error.message} Trying again.")
+            time.sleep(RETRY_SECONDS)
+        else:
+            return
+
+
+def reasons(view: StackView | None) -> list[str]:
+    """Why a stack is not as it should be: a line for each service that is not well."""
+    if view is None:
+        return []
+    well = ("healthy", "completed", "stopped")
+    lines = [f"  {service_line(s)}" for s in view["services"] if s["state"] not in well]
+    return lines or ([f"  {clean(view['detail'])}"] if view["detail"] else [])
+
+
+def conclude(stack: Stack, view: StackView | None, seconds: float) -> None:
+    """The last words after a change was followed. Raises Failed, with the reasons printed, where it did not succeed."""
+    if view is None:
+        message(f"{stack.name} is removed from {stack.environment} ({elapsed(seconds)}).")
+        return
+    if view["state"] == "failed":
+        for line in reasons(view):
+            message(line)
+        broken = next((s["name"] for s in view["services"] if s["state"] == "failed"), None)
+        target = f"{stack.name}/{broken}" if broken else stack.name
+        raise Failed(
+            f"{stack.name} has failed in {stack.environment}. `spin logs {target} -e {stack.environment}` shows what it wrote."
+        )
+    cell = state(view["state"])
+    word = paint(cell.text, cell.colour, colours=colours(sys.stderr))
+    message(f"{stack.name} is {word} in {stack.environment} ({elapsed(seconds)}).")

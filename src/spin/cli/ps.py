@@ -1,0 +1,101 @@
+"""`spin ps`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from spin.cli.options import EnvironmentOption, JsonOption, ProjectOption
+from spin.cli.output import json_data, message, now, print_table
+from spin.cli.refs import parse_ref
+from spin.cli.session import Session
+from spin.cli.tables import Cell, short, state
+from spin.cli.times import relative
+from spin.client.shapes import ContainerView, ServiceView, StackView
+
+_RESTING_SERVICES = frozenset({"stopped", "completed", "removed"})
+_RESTING_CONTAINERS = frozenset({"exited", "created"})
+
+
+def ps(
+    *,
+    stack: Annotated[str | None, typer.Argument(metavar="[STACK[/SERVICE]]", help="Only this stack or service.")] = None,
+    environment: EnvironmentOption = None,
+    project: ProjectOption = None,
+    all_of_them: Annotated[bool, typer.Option("-a", "--all", help="Also what does not run.")] = False,
+    containers: Annotated[bool, typer.Option("-c", "--containers", help="Containers instead of services.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """List services, or containers, with their state and addresses."""
+    ref = parse_ref(stack, depth=2) if stack else None
+    with Session(environment=environment, project=project) as session:
+        if ref is None:
+            views = session.client.stacks(session.project, session.environment)
+        else:
+            views = [session.client.stack(session.project, session.environment, ref.stack).view()]
+        where = f"{session.environment} (project {session.project})"
+    service = ref.service if ref else None
+    if containers:
+        _containers(views, service, where, all_of_them=all_of_them, json=json)
+    else:
+        _services(views, service, where, all_of_them=all_of_them, json=json)
+
+
+def _services(views: list[StackView], only: str | None, where: str, *, all_of_them: bool, json: bool) -> None:
+    every = [(view, s) for view in views for s in view["services"] if only in (None, s["name"])]
+    shown = [(view, s) for view, s in every if all_of_them or s["state"] not in _RESTING_SERVICES]
+    if json:
+        json_data([{"stack": view["stack"], **s} for view, s in shown])
+    else:
+        headings = ("SERVICE", "STATE", "SCALE", "IMAGE", "DIGEST", "ENDPOINTS", "DETAIL")
+        print_table(headings, [_service_row(view, s) for view, s in shown], empty=f"No services run in {where}.")
+        _hidden(len(every) - len(shown), "service")
+        for view in views:
+            if view["detail"] and not view["services"]:
+                message(f"{view['stack']}: {view['state']}: {view['detail']}")
+
+
+def _service_row(view: StackView, service: ServiceView) -> list[str | Cell]:
+    return [
+        f"{view['stack']}/{service['name']}",
+        state(service["state"]),
+        f"{service['ready']}/{service['wanted']}",
+        service["image"],
+        short(service["digest"]),
+        " ".join([*service["urls"], *service["ports"]]),
+        service["detail"],
+    ]
+
+
+def _containers(views: list[StackView], only: str | None, where: str, *, all_of_them: bool, json: bool) -> None:
+    every = [(view, c) for view in views for c in view["containers"] if only in (None, c["service"])]
+    shown = [(view, c) for view, c in every if all_of_them or c["phase"] not in _RESTING_CONTAINERS]
+    if json:
+        json_data([{"stack": view["stack"], **c} for view, c in shown])
+    else:
+        moment = now()
+        headings = ("NAME", "ID", "STATE", "SINCE", "ROUTED", "ADDRESS", "RESTARTS", "IMAGE", "DETAIL")
+        print_table(headings, [_container_row(c, moment) for _, c in shown], empty=f"No containers run in {where}.")
+        _hidden(len(every) - len(shown), "container")
+
+
+def _container_row(container: ContainerView, moment: datetime) -> list[str | Cell]:
+    phase = state(container["phase"])
+    return [
+        container["name"],
+        short(container["id"]),
+        phase if container["current"] else Cell(f"{phase.text} (old)", phase.colour),
+        relative(container["since"], moment),
+        "yes" if container["routed"] else "no",
+        container["address"] or "",
+        str(container["restarts"]) if container["restarts"] else "",
+        container["image"],
+        container["detail"],
+    ]
+
+
+def _hidden(count: int, what: str) -> None:
+    if count:
+        message(f"{count} {what}{'' if count == 1 else 's'} not running; --all shows {'it' if count == 1 else 'them'}.")
