@@ -1,1 +1,5 @@
-"""(see docs/architecture.md)"""
+"""Docker Engine as an engine: steps become API calls with labels on everything, and what is there is read back from them."""
+
+from spin.engines.docker.engine import DockerEngine
+
+__all__ = ["DockerEngine"]

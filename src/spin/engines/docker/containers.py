@@ -1,0 +1,188 @@
+"""From a service's spec to the body of the engine's "create container". Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from spin.engines.docker import labels
+from spin.engines.docker.labels import Kind
+from spin.model.names import DeploymentKey, container_name
+from spin.model.stack import Attachment, Grant, Healthcheck, Mount, Port, ServiceSpec, Tmpfs
+from spin.model.steps import Create
+from spin.site import Site
+
+HOSTNAME_LENGTH = 63
+"""Linux takes 64 bytes as a host name, DNS 63 as a label."""
+API_START_INTERVAL = (1, 44)
+"""The version of the API from which health checks have an interval of their own during their start period."""
+API_MANY_NETWORKS = (1, 44)
+"""The version from which a container can be created on several networks at once."""
+START_INTERVAL_NS = 150_000_000
+"""How often a health check runs before its first success (DESIGN: every 100-200 ms)."""
+
+Body = dict[str, Any]
+
+
+def create_body(
+    site: Site,
+    key: DeploymentKey,
+    step: Create,
+    *,
+    networks: Mapping[str, str],
+    files: Mapping[str, str],
+    api: tuple[int, int],
+    cpus: int,
+) -> Body:
+    """What the engine is asked to create.
+
+    `networks`: the engine's id of each network the service joins, by Compose name. `files`: path on the engine's host of each
+    granted file, by its target. `cpus`: cores of the engine's host, which refuses a limit above that.
+    """
+    spec = step.spec
+    body: Body = {
+        "Image": spec.image.pinned,
+        "Hostname": spec.hostname or hostname(key.stack, spec.name, step.slot),
+        "Env": [f"{name}={value}" for name, value in spec.environment],
+        "Labels": container_labels(site.id, key, step),
+        "ExposedPorts": _exposed(spec),
+        "StopTimeout": math.ceil(spec.stop_grace_ms / 1000),
+        "HostConfig": _host_config(site, key, step, files, cpus),
+    }
+    if spec.command is not None:
+        body["Cmd"] = list(spec.command)
+    if spec.entrypoint is not None:
+        body["Entrypoint"] = list(spec.entrypoint) or [""]  # [""] takes the image's entry point away
+    optional = {"User": spec.user, "WorkingDir": spec.working_dir, "StopSignal": spec.stop_signal}
+    body |= {name: value for name, value in optional.items() if value is not None}
+    if spec.healthcheck is not None:
+        body["Healthcheck"] = healthcheck(spec.healthcheck, api)
+    if spec.networks:
+        at_once = spec.networks if api >= API_MANY_NETWORKS else spec.networks[:1]
+        body["HostConfig"]["NetworkMode"] = networks[spec.networks[0].network]
+        body["NetworkingConfig"] = {
+            "EndpointsConfig": {networks[a.network]: {"Aliases": aliases(key, spec, step.slot, a)} for a in at_once}
+        }
+    else:
+        body["HostConfig"]["NetworkMode"] = "none"
+    return body
+
+
+def container_labels(site: str, key: DeploymentKey, step: Create) -> dict[str, str]:
+    spec = step.spec
+    ours = labels.labels_for(site, key, Kind.CONTAINER, identity(step))
+    ours[labels.NETWORKS] = json.dumps([[a.network, aliases(key, spec, step.slot, a)] for a in spec.networks])
+    if spec.http is not None:
+        ours[labels.HTTP] = str(spec.http.port)
+    return {**labels.user_labels(spec.labels), **ours}
+
+
+def identity(step: Create) -> dict[str, str]:
+    """The labels that tell one container of a deployment from all others."""
+    return {
+        labels.SERVICE: step.spec.name,
+        labels.SLOT: str(step.slot),
+        labels.ATTEMPT: str(step.attempt),
+        labels.DIGEST: step.digest,
+    }
+
+
+def aliases(key: DeploymentKey, spec: ServiceSpec, slot: int, attachment: Attachment) -> list[str]:
+    """The names under which the container is found on a network: the service's, its own, and those the Compose file adds."""
+    return list(dict.fromkeys((spec.name, container_name(key.stack, spec.name, slot), *attachment.aliases)))
+
+
+def hostname(stack: str, service: str, slot: int) -> str:
+    """`stack-service-N`, its middle shortened where that is longer than a host name may be."""
+    end = f"-{slot}"
+    return f"{stack}-{service}"[: HOSTNAME_LENGTH - len(end)].rstrip("-._") + end
+
+
+def healthcheck(check: Healthcheck, api: tuple[int, int]) -> Body:
+    """Docker's form, times in nanoseconds."""
+    body: Body = {
+        "Test": list(check.test),
+        "Interval": check.interval_ms * 1_000_000,
+        "Timeout": check.timeout_ms * 1_000_000,
+        "StartPeriod": check.start_period_ms * 1_000_000,
+        "Retries": check.retries,
+    }
+    if api >= API_START_INTERVAL and check.start_period_ms:
+        wanted = check.start_interval_ms
+        body["StartInterval"] = START_INTERVAL_NS if wanted is None else wanted * 1_000_000
+    return body
+
+
+def _host_config(site: Site, key: DeploymentKey, step: Create, files: Mapping[str, str], cpus: int) -> Body:
+    spec, limits = step.spec, site.limits
+    resources = spec.resources
+    memory = resources.memory_bytes or limits.memory_bytes
+    body: Body = {
+        "CapDrop": ["ALL"],
+        "CapAdd": list(spec.cap_add),
+        "SecurityOpt": ["no-new-privileges:true"],
+        "Privileged": False,
+        "Memory": memory,
+        "MemorySwap": memory,  # the same number: no swap beside it, so that the limit is the limit
+        "NanoCpus": int(min(resources.cpus or limits.cpus, float(cpus)) * 1_000_000_000),
+        "PidsLimit": resources.pids or limits.pids,
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": str(limits.log_bytes), "max-file": str(limits.log_files)}},
+        "GroupAdd": list(spec.group_add),
+        "ReadonlyRootfs": spec.read_only,
+        "Init": spec.init,
+        "Tmpfs": {t.target: _tmpfs_options(t) for t in spec.tmpfs},
+        "RestartPolicy": {"Name": spec.restart.value, "MaximumRetryCount": spec.restart_limit},
+        "PortBindings": _bindings(site, spec.ports),
+        "Mounts": [_volume_mount(site.id, key, m) for m in spec.mounts]
+        + [_file_mount(g, files[g.target]) for g in (*spec.configs, *spec.secrets)],
+    }
+    if resources.reserved_memory_bytes:
+        body["MemoryReservation"] = min(resources.reserved_memory_bytes, memory)
+    if resources.reserved_cpus:
+        body["CpuShares"] = max(2, int(resources.reserved_cpus * 1024))  # Docker's weight: 1024 is one core's worth
+    return body
+
+
+def _tmpfs_options(tmpfs: Tmpfs) -> str:
+    size = () if tmpfs.size_bytes is None else (f"size={tmpfs.size_bytes}",)
+    mode = () if tmpfs.mode is None else (f"mode={tmpfs.mode:o}",)
+    return ",".join((*size, *mode))
+
+
+def _volume_mount(site: str, key: DeploymentKey, mount: Mount) -> Body:
+    return {
+        "Type": "volume",
+        "Source": labels.volume(site, key, mount.volume),
+        "Target": mount.target,
+        "ReadOnly": mount.read_only,
+        "VolumeOptions": {"NoCopy": mount.nocopy},
+    }
+
+
+def _file_mount(grant: Grant, source: str) -> Body:
+    return {"Type": "bind", "Source": source, "Target": grant.target, "ReadOnly": True}
+
+
+def _port(port: Port) -> str:
+    return f"{port.target}/{port.protocol.value}"
+
+
+def _exposed(spec: ServiceSpec) -> dict[str, Body]:
+    web = () if spec.http is None else (spec.http.port,)
+    return {name: {} for name in (*(f"{p}/tcp" for p in (*spec.expose, *web)), *map(_port, spec.ports))}
+
+
+def published_address(site: Site, published: int) -> str:
+    """The address of the engine's host on which the site publishes that port; the loopback where no class holds the port."""
+    found = site.port_class(published)
+    return "127.0.0.1" if found is None else found.address
+
+
+def _bindings(site: Site, ports: tuple[Port, ...]) -> dict[str, list[dict[str, str]]]:
+    bindings: dict[str, list[dict[str, str]]] = {}
+    for port in ports:
+        where = {"HostIp": published_address(site, port.published), "HostPort": str(port.published)}
+        bindings.setdefault(_port(port), []).append(where)
+    return bindings
