@@ -1,0 +1,243 @@
+"""The planner: what to do next about one deployment.
+
+A plan holds only steps that are safe now, in any order and any subset. What must come later is planned later, from a new
+observation; so a crash is nothing but "a subset was done", and there is no code that resumes. The rules, each held by a test in
+tests/property/plan:
+
+- Every wanted container is created as soon as its image, networks, volumes and files are there; only its start waits, for its
+  dependencies and for room in the budget.
+- Taking down is unroute, observe, stop, observe, remove. What serves is taken down only within the budget; what does not serve
+  goes when its successor serves, or when its place is needed.
+- With stop-first the old container goes when its successor is created and could start, and the successor starts when the old one
+  has been seen to have ended.
+- UNKNOWN may run, so it takes up room; and it may be gone, so it does not serve. Nothing is done to it.
+- The containers carry the attempt counts; the last attempt of a slot is kept as long as it is wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from spin.model.observed import Instance, Phase, Snapshot
+from spin.model.stack import UpdateOrder
+from spin.model.steps import Create, Remove, RouteTo, Start, Step, Stop, Unroute
+from spin.plan.desired import Desired, DesiredService
+from spin.plan.rollout import least_serving, room_to_create, room_to_start, room_to_unroute
+from spin.plan.services import (
+    Survey,
+    View,
+    ended,
+    ended_well,
+    how_it_ended,
+    is_replaceable,
+    replacement_pause,
+    restart_pause,
+    serves,
+    survey,
+    waits_for,
+)
+from spin.plan.supplies import clear_away, is_supplied, supply
+
+STRAY_GRACE_MS = 10_000
+"""Grace of containers whose service is no longer known: the default of Docker and Compose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`steps` may be done in any order. `wake_after`: when to look again though nothing happens, as a back-off ends then."""
+
+    steps: tuple[Step, ...]
+    wake_after: timedelta | None = None
+
+
+def plan(desired: Desired, observed: Snapshot, now: datetime) -> Plan:
+    """The steps that are safe and useful now; none when everything is as it should be, or has to wait."""
+    found = survey(desired, observed)
+    works = [_Work(view, found, observed, now) for view in found.views]
+    steps: list[Step] = supply([w.view.service for w in works if w.needs_supplies], observed)
+    steps += [step for work in works for step in work.steps()]
+    cause = "the stack is removed" if desired.removed else "the service is no longer part of the stack"
+    steps += [step for i in found.strays for step in take_down(i, STRAY_GRACE_MS, cause)]
+    steps += clear_away(desired, found, observed)
+    return Plan(tuple(steps), min((pause for w in works for pause in w.pauses), default=None))
+
+
+def take_down(instance: Instance, grace_ms: int, cause: str) -> Iterable[Step]:
+    """The next step towards the end of `instance`: out of the routes, then out of the processes, then gone."""
+    if instance.phase is Phase.UNKNOWN:
+        return
+    if instance.routed:
+        yield Unroute(instance.id, instance.name, instance.service, cause)
+    elif instance.phase in (Phase.CREATED, Phase.EXITED):
+        yield Remove(instance.id, instance.name, cause)
+    else:
+        yield Stop(instance.id, instance.name, grace_ms, cause)
+
+
+class _Work:
+    """One pass over one service. Reads its inputs, changes none of them."""
+
+    def __init__(self, view: View, found: Survey, observed: Snapshot, now: datetime) -> None:
+        self.view = view
+        self.observed = observed
+        self.now = now
+        self.service: DesiredService = view.service
+        self.budget = view.service.budget
+        self.waiting = waits_for(view, found)
+        self.unhealthy = [i for i in view.keepers if i.phase is Phase.UNHEALTHY and is_replaceable(self.service)]
+        self.startable = [] if self.service.stopped else [i for i in view.keepers if self._may_start(i)]
+
+    @property
+    def pauses(self) -> list[timedelta]:
+        """How long each back-off still lasts."""
+        if self.service.stopped:
+            return []
+        pauses = [replacement_pause(i, self.now) for i in self.unhealthy]
+        pauses += [restart_pause(self.service, i, self.now) for i in self.view.keepers if self._is_down(i)]
+        return [p for p in pauses if p > timedelta(0)]
+
+    @property
+    def needs_supplies(self) -> bool:
+        return not self.service.stopped and bool(self.view.missing or self._successors())
+
+    def steps(self) -> Iterable[Step]:
+        if self.service.stopped:
+            yield from self._stopped()
+            return
+        yield from self._create()
+        yield from self._start()
+        yield from self._route()
+        yield from self._retire()
+
+    # A service that a person has stopped.
+
+    def _stopped(self) -> Iterable[Step]:
+        for i in self.view.keepers:
+            if i.routed or i.alive:
+                yield from self._take_down(i, "stopped on request")
+        for i in self.view.leftovers:
+            yield from self._take_down(i, "stopped on request" if i.alive else "not needed any more")
+
+    # Towards what is wanted.
+
+    def _create(self) -> Iterable[Step]:
+        if not is_supplied(self.service, self.observed):
+            return
+        live = sum(i.alive or i.phase is Phase.CREATED for i in self.view.instances)
+        for slot in self.view.missing[: room_to_create(self.budget, live=live)]:
+            yield self._new(slot, self._why_missing(slot))
+        for i in self._successors():
+            yield self._new(i.slot, f"attempt {i.attempt} is unhealthy{': ' + i.detail if i.detail else ''}")
+
+    def _new(self, slot: int, cause: str) -> Create:
+        return Create(self.service.spec, self.service.digest, slot, self.view.next_attempt(slot), cause)
+
+    def _why_missing(self, slot: int) -> str:
+        return "made anew from the changed template" if any(i.slot == slot for i in self.view.instances) else "wanted"
+
+    def _successors(self) -> list[Instance]:
+        """The unhealthy containers that are to be replaced now."""
+        return [i for i in self.unhealthy if replacement_pause(i, self.now) <= timedelta(0)]
+
+    def _is_down(self, instance: Instance) -> bool:
+        return instance.phase is Phase.EXITED and not ended(self.service, instance)
+
+    def _may_start(self, instance: Instance) -> bool:
+        """It is to run, and neither dependencies nor a back-off stand against it; whether there is room is another question."""
+        if instance.phase is Phase.CREATED:
+            return not self.waiting
+        return self._is_down(instance) and restart_pause(self.service, instance, self.now) <= timedelta(0)
+
+    def _start(self) -> Iterable[Step]:
+        room = room_to_start(self.budget, running=self.view.running)
+        for i in self.startable:
+            if room > 0 and not self._is_occupied(i.slot):
+                room -= 1
+                yield Start(i.id, i.name, "created" if i.phase is Phase.CREATED else how_it_ended(i))
+
+    def _is_occupied(self, slot: int) -> bool:
+        """Stop-first: something runs in the slot that has to end first."""
+        return self.service.order is UpdateOrder.STOP_FIRST and any(i.alive and i.slot == slot for i in self.view.instances)
+
+    def _route(self) -> Iterable[Step]:
+        for i in self.view.keepers:
+            if i.phase is Phase.READY and not serves(self.service, i) and i.address is not None:
+                yield RouteTo(i.id, i.name, i.service, "ready")
+            if i.routed and not self._is_routable(i):
+                yield Unroute(i.id, i.name, i.service, f"it is {i.phase.value}")
+
+    def _is_routable(self, instance: Instance) -> bool:
+        return instance.phase is Phase.UNKNOWN or (instance.phase is Phase.READY and self.service.spec.http is not None)
+
+    # Away from what is not wanted any more.
+
+    def _retire(self) -> Iterable[Step]:
+        for i in self.view.leftovers:
+            if not i.alive or (i.phase is not Phase.READY and (i.routed or self._is_surplus(i))):
+                yield from self._take_down(i, self._why_not(i))
+        yield from self._make_way()
+        yield from self._retire_ready()
+
+    def _make_way(self) -> Iterable[Step]:
+        """Containers that run without serving go when their successor serves, or when their place is needed."""
+        idle = [i for i in self.view.leftovers if self._is_idle(i)]
+        for i in (i for i in idle if self._is_done_for(i)):
+            yield from self._take_down(i, self._why_not(i))
+        needed = len(self.startable) - room_to_start(self.budget, running=self.view.running)
+        places = sorted((i for i in idle if not self._is_done_for(i)), key=self._hopeless_first)
+        for i in places[: max(0, needed)]:
+            yield from self._take_down(i, f"{self._why_not(i)}; its place is needed")
+
+    def _is_idle(self, i: Instance) -> bool:
+        return i.phase in (Phase.STARTING, Phase.UNHEALTHY) and not i.routed and not self._is_surplus(i)
+
+    def _is_done_for(self, i: Instance) -> bool:
+        keeper = self.view.keeper(i.slot)
+        if keeper is None:
+            return False
+        if self.service.order is UpdateOrder.STOP_FIRST:
+            return self._may_take_over(i)
+        return serves(self.service, keeper) or ended_well(self.service, keeper)
+
+    def _hopeless_first(self, i: Instance) -> tuple[bool, bool, int]:
+        return not self.view.is_current(i), i.phase is not Phase.UNHEALTHY, -i.slot
+
+    def _may_take_over(self, i: Instance) -> bool:
+        """Stop-first: the successor of `i` is there and could start, or runs already."""
+        keeper = self.view.keeper(i.slot)
+        if keeper is None or keeper.phase is Phase.UNKNOWN:
+            return False
+        return keeper in self.startable or keeper.alive or ended(self.service, keeper)
+
+    def _retire_ready(self) -> Iterable[Step]:
+        """Containers that could serve go only as far as the budget allows."""
+        short = self.view.serving < least_serving(self.budget)
+        spare = room_to_unroute(self.budget, serving=self.view.serving)
+        for i in sorted((i for i in self.view.leftovers if i.phase is Phase.READY), key=self._superseded_first):
+            replaced = self._is_surplus(i) or self.service.order is UpdateOrder.START_FIRST or self._may_take_over(i)
+            if serves(self.service, i):
+                if replaced and spare > 0:
+                    spare -= 1
+                    yield from self._take_down(i, self._why_not(i))
+            elif replaced and not short:
+                yield from self._take_down(i, self._why_not(i))
+            elif i.address is not None:
+                yield RouteTo(i.id, i.name, i.service, "ready, and still needed")
+
+    def _superseded_first(self, i: Instance) -> tuple[bool, int]:
+        keeper = self.view.keeper(i.slot)
+        has_successor = keeper is not None and (serves(self.service, keeper) or ended_well(self.service, keeper))
+        return not (has_successor or self._is_surplus(i)), -i.slot
+
+    def _is_surplus(self, i: Instance) -> bool:
+        return i.slot > self.service.replicas
+
+    def _why_not(self, i: Instance) -> str:
+        if self._is_surplus(i):
+            return "scaled down"
+        return "replaced by a newer attempt" if self.view.is_current(i) else "replaced by the changed template"
+
+    def _take_down(self, i: Instance, cause: str) -> Iterable[Step]:
+        return take_down(i, self.service.spec.stop_grace_ms, cause)

@@ -1,0 +1,153 @@
+"""A service in the words of the Compose file: one text for each key, by dotted path."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from typing import Any
+
+from spin.kit.canonical import canonical_json, digest
+from spin.model.stack import Grant, Healthcheck, Resources, Restart, ServiceSpec, StackSpec
+
+Pairs = Iterator[tuple[str, str]]
+
+
+def words_of(stack: StackSpec, service: ServiceSpec, versions: tuple[tuple[str, int], ...]) -> dict[str, str]:
+    """Every key of `service` that says something, except `image`; what has its default is left out. Nothing is masked here.
+
+    Contents of configs stand as short digests, secrets as their versions. A field that has no words here yet is not lost: it
+    stands under its own name, as JSON.
+    """
+    words: dict[str, str] = {}
+    for field in fields(service):
+        value = getattr(service, field.name)
+        if field.name in _SPECIAL:
+            words.update(_SPECIAL[field.name](stack, service))
+        elif field.name not in ("name", "image", "secrets", "restart_limit") and value not in (None, (), False):
+            words[field.name] = value if isinstance(value, str) else canonical_json(value)
+    words.update(_secrets(stack, service, dict(versions)))
+    return words
+
+
+def _secrets(stack: StackSpec, service: ServiceSpec, versions: dict[str, int]) -> Pairs:
+    stored = {s.name: s.stored for s in stack.secrets}
+    for grant in service.secrets:
+        name = stored.get(grant.source, grant.source)
+        version = versions.get(name)
+        yield f"secrets.{grant.target}", f"{name}{'' if version is None else f', version {version}'}{_access(grant, 0o444)}"
+
+
+def _configs(stack: StackSpec, service: ServiceSpec) -> Pairs:
+    contents = {c.name: c.content for c in stack.configs}
+    for grant in service.configs:
+        content = digest(contents[grant.source])[:12] if grant.source in contents else "missing"
+        yield f"configs.{grant.target}", f"{grant.source}, content {content}{_access(grant, 0o444)}"
+
+
+def _access(grant: Grant, usual: int) -> str:
+    owner = f", owner {grant.uid}:{grant.gid}" if (grant.uid, grant.gid) != (0, 0) else ""
+    return owner + (f", mode {grant.mode:04o}" if grant.mode != usual else "")
+
+
+def _line(key: str, value: tuple[str, ...] | None) -> Pairs:
+    if value is not None:
+        yield key, shlex.join(value)
+
+
+def _pairs(key: str, value: tuple[tuple[str, str], ...]) -> Pairs:
+    for name, text in value:
+        yield f"{key}.{name}", text
+
+
+def _ports(_stack: StackSpec, service: ServiceSpec) -> Pairs:
+    for port in service.ports:
+        yield f"ports.{port.published}/{port.protocol.value}", f"to {port.target}"
+
+
+def _mounts(_stack: StackSpec, service: ServiceSpec) -> Pairs:
+    for mount in service.mounts:
+        yield f"volumes.{mount.target}", mount.volume + ", read-only" * mount.read_only + ", nocopy" * mount.nocopy
+
+
+def _tmpfs(_stack: StackSpec, service: ServiceSpec) -> Pairs:
+    for tmpfs in service.tmpfs:
+        size = "" if tmpfs.size_bytes is None else f", {tmpfs.size_bytes} bytes"
+        yield f"tmpfs.{tmpfs.target}", f"in memory{size}{'' if tmpfs.mode is None else f', mode {tmpfs.mode:04o}'}"
+
+
+def _networks(stack: StackSpec, service: ServiceSpec) -> Pairs:
+    known = {n.name: n for n in stack.networks}
+    for attachment in service.networks:
+        network = known.get(attachment.network)
+        aliases = f", also as {', '.join(attachment.aliases)}" if attachment.aliases else ""
+        labels = f", labels {canonical_json(network.labels)}" if network is not None and network.labels else ""
+        internal = ", internal" if network is not None and network.internal else ""
+        yield f"networks.{attachment.network}", f"joined{aliases}{internal}{labels}"
+
+
+def _depends_on(_stack: StackSpec, service: ServiceSpec) -> Pairs:
+    for dependency in service.depends_on:
+        yield f"depends_on.{dependency.service}", dependency.condition.value + ", optional" * (not dependency.required)
+
+
+def _healthcheck(_stack: StackSpec, service: ServiceSpec) -> Pairs:
+    check: Healthcheck | None = service.healthcheck
+    if check is None:
+        return
+    yield "healthcheck.test", shlex.join(check.test)
+    for name in ("interval", "timeout", "start_period", "start_interval"):
+        value = getattr(check, f"{name}_ms")
+        if value is not None:
+            yield f"healthcheck.{name}", _duration(value)
+    yield "healthcheck.retries", str(check.retries)
+
+
+def _resources(_stack: StackSpec, service: ServiceSpec) -> Pairs:
+    resources: Resources = service.resources
+    values: tuple[tuple[str, float | None], ...] = (
+        ("limits.cpus", resources.cpus),
+        ("limits.memory", resources.memory_bytes),
+        ("limits.pids", resources.pids),
+        ("reservations.cpus", resources.reserved_cpus),
+        ("reservations.memory", resources.reserved_memory_bytes),
+    )
+    for key, value in values:
+        if value is not None:
+            yield f"deploy.resources.{key}", f"{value:g}" if key.endswith("cpus") else str(value)
+
+
+def _http(_stack: StackSpec, service: ServiceSpec) -> Pairs:
+    if service.http is not None:
+        yield "x-spin.http", str(service.http.port)
+        if service.http.hosts:
+            yield "x-spin.hosts", ", ".join(service.http.hosts)
+
+
+def _restart(_stack: StackSpec, service: ServiceSpec) -> Pairs:
+    limit = f":{service.restart_limit}" if service.restart is Restart.ON_FAILURE and service.restart_limit else ""
+    yield "restart", service.restart.value + limit
+
+
+def _duration(milliseconds: int) -> str:
+    return f"{milliseconds / 1000:g}s"
+
+
+_SPECIAL: dict[str, Callable[[StackSpec, ServiceSpec], Any]] = {
+    "command": lambda _, s: _line("command", s.command),
+    "entrypoint": lambda _, s: _line("entrypoint", s.entrypoint),
+    "environment": lambda _, s: _pairs("environment", s.environment),
+    "labels": lambda _, s: _pairs("labels", s.labels),
+    "stop_grace_ms": lambda _, s: iter([("stop_grace_period", _duration(s.stop_grace_ms))]),
+    "restart": _restart,
+    "healthcheck": _healthcheck,
+    "ports": _ports,
+    "http": _http,
+    "mounts": _mounts,
+    "tmpfs": _tmpfs,
+    "configs": _configs,
+    "networks": _networks,
+    "depends_on": _depends_on,
+    "resources": _resources,
+    "replicas": lambda _, s: iter([("replicas", str(s.replicas))]),
+}
