@@ -250,16 +250,18 @@ def template_digest(
     """Digest of all that shapes a container of `service`; two containers with the same one are interchangeable.
 
     `secret_versions` are the revision's (stored name, version) pairs. The number of replicas, the order of starting and the host
-    names do not change containers, so they are left out: scaling never replaces a container.
+    names do not change containers, so they are left out: scaling never replaces a container. Nor does another tag for the same
+    image: once it is resolved, only its digest counts.
     """
     versions = dict(secret_versions)
     stored = {s.name: s.stored for s in spec.secrets}
     configs = {c.name: c.content for c in spec.configs}
     networks = {n.name: n for n in spec.networks}
     http = None if service.http is None else replace(service.http, hosts=())
+    image = service.image if service.image.digest is None else Image("", service.image.digest)
     return digest(
         {
-            "service": replace(service, replicas=1, depends_on=(), http=http),
+            "service": replace(service, image=image, replicas=1, depends_on=(), http=http),
             "configs": {g.source: configs.get(g.source) for g in service.configs},
             "secrets": {g.source: versions.get(stored.get(g.source, g.source)) for g in service.secrets},
             "networks": [networks.get(a.network) for a in service.networks],
