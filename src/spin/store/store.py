@@ -156,6 +156,17 @@ async def _transaction(engine: AsyncEngine, *, write: bool) -> AsyncIterator[Asy
         try:
             await start(connection, write=write)
             yield connection
-            await connection.commit()
+            await _commit(connection)
         except exc.DBAPIError as error:
             raise failures.meaning(error) from error
+
+
+async def _commit(connection: AsyncConnection) -> None:
+    """On SQLite a commit that fails (a broken reference, a full disk) leaves the transaction open, and the driver takes it for ended:
+    such a connection, still holding the write lock, must not go back to the others.
+    """
+    try:
+        await connection.commit()
+    except BaseException:
+        await connection.invalidate()
+        raise
