@@ -1,1 +1,5 @@
-"""(see docs/architecture.md)"""
+"""JSON endpoints: parse, call a use case, render. One router a noun."""
+
+from spin.api.app import build
+
+__all__ = ["build"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from spin.errors import NotFound
 from spin.kit.clock import Clock
@@ -13,6 +13,8 @@ from spin.ports.images import Images
 from spin.ports.passwords import Passwords
 from spin.ports.store import Store
 from spin.site import Environment, Site
+from spin.usecases.guard import Guard
+from spin.usecases.notify import Notifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,10 @@ class Platform:
     clock: Clock
     wake: Callable[[DeploymentKey], None]
     """Tell the controller that this deployment's desired state has changed. Only a hint; call it after the commit."""
+    notifier: Notifier = field(default_factory=Notifier)
+    """Poked whenever a view of a deployment has changed: by use cases, and by the controller when it saved a status."""
+    guard: Guard = field(default_factory=Guard)
+    """What is remembered of sign-ins, in memory only."""
 
     def environment(self, name: str) -> Environment:
         """Raises NotFound, naming the environments there are."""
@@ -38,3 +44,8 @@ class Platform:
     def engine(self, environment: str) -> Engine:
         """The engine that carries the environment. Raises NotFound."""
         return self.engines[self.environment(environment).engine]
+
+    def changed(self, key: DeploymentKey) -> None:
+        """The desired state of `key` was committed: wake the controller, and those who look on."""
+        self.wake(key)
+        self.notifier.poke(key)

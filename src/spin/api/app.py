@@ -1,0 +1,50 @@
+"""The application: middleware around routers, and one form of error for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+import spin
+from spin.api.middleware import BodyLimit, Frame, SignIn
+from spin.api.problems import on_http_error, on_invalid_request, on_spin_error
+from spin.api.routers import keys, logs, projects, secrets, site, stacks, users, volumes
+from spin.errors import SpinError
+from spin.usecases.platform import Platform
+
+PREFIX = "/api/v1"
+NOUNS = (site, users, projects, keys, stacks, logs, secrets, volumes)
+
+
+def build(platform: Platform, *, extra_routers: Sequence[APIRouter] = ()) -> FastAPI:
+    """The API of `platform`. `extra_routers` are served beside it, without a prefix, and see to their own sign-in."""
+    app = FastAPI(
+        title="Spin",
+        version=spin.__version__,
+        description="A container platform whose contract is Docker Compose. Errors are `application/problem+json`.",
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,  # the pages load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.platform = platform
+    # The last one added is the outermost.
+    app.add_middleware(SignIn, platform=platform)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(Frame)
+    app.add_exception_handler(SpinError, on_spin_error)
+    app.add_exception_handler(RequestValidationError, on_invalid_request)
+    app.add_exception_handler(HTTPException, on_http_error)
+    for noun in NOUNS:
+        app.include_router(noun.router, prefix=PREFIX)
+    for router in extra_routers:
+        app.include_router(router)
+
+    @app.get("/healthz", tags=["site"], summary="Whether the process serves")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    return app

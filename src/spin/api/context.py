@@ -1,0 +1,34 @@
+"""What endpoints are given: the platform, the person, and names from the path."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Path, Request
+
+from spin.errors import NotSignedIn
+from spin.model.principal import Principal
+from spin.usecases.platform import Platform
+
+
+def _platform(request: Request) -> Platform:
+    return cast("Platform", request.app.state.platform)
+
+
+def _principal(request: Request) -> Principal:
+    principal = getattr(request.state, "principal", None)
+    if not isinstance(principal, Principal):
+        raise NotSignedIn("You are not signed in. Sign in with `spin login`.")
+    return principal
+
+
+ThePlatform = Annotated[Platform, Depends(_platform)]
+Person = Annotated[Principal, Depends(_principal)]
+"""The signed-in person."""
+
+# No control characters; what else makes a name is the use case's to say, in a sentence.
+_PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+ProjectPath = Annotated[str, Path(max_length=100, pattern=_PRINTABLE, description="Name of the project")]
+EnvironmentPath = Annotated[str, Path(max_length=100, pattern=_PRINTABLE, description="Name of the environment")]
+StackPath = Annotated[str, Path(max_length=100, pattern=_PRINTABLE, description="Name of the stack")]
+NamePath = Annotated[str, Path(max_length=100, pattern=_PRINTABLE)]

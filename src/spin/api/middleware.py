@@ -1,0 +1,140 @@
+"""What surrounds every request: an identifier, a limit on its body, who is asking, and an answer even when a bug strikes.
+
+Plain ASGI: nothing here reads a body ahead or holds back a response, so streams keep their back-pressure.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import time
+import uuid
+
+import structlog
+from fastapi import HTTPException
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from spin.api.problems import from_error, problem
+from spin.errors import Failed, InvalidInput, NotSignedIn, SpinError
+from spin.model.principal import Principal
+from spin.usecases.platform import Platform
+from spin.usecases.sign_in import authenticate
+
+log = structlog.get_logger("spin.api")
+
+BODY_LIMIT = 10 * 1024 * 1024
+"""Bytes of a request's body."""
+PREFIX = "/api/"
+OPEN = frozenset({"/api/v1/site", "/api/v1/openapi.json"})
+"""Addresses below the prefix that need no credentials. All others do, also those that do not exist."""
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII)
+
+
+class Frame:
+    """Gives each request an identifier (the client's `X-Request-Id`, or a new one), and answers 500 where nobody else answered."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        status = 0
+
+        async def framed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(raw=message["headers"])
+                headers["X-Request-Id"] = request_id
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        began = time.monotonic()
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, framed)
+            except ClientDisconnect:
+                log.debug("client hung up", method=scope["method"], path=scope["path"])
+            except Exception:
+                # The last resort: whatever it is, the person gets a sentence and the log gets the traceback.
+                log.exception("request failed", method=scope["method"], path=scope["path"])
+                if status:
+                    raise
+                detail = f"Something went wrong inside the platform. Tell the operators this number: {request_id}."
+                await problem(500, Failed.code, detail, {"request_id": request_id})(scope, receive, framed)
+            took = round((time.monotonic() - began) * 1000, 1)
+            log.debug("request", method=scope["method"], path=scope["path"], status=status, ms=took)
+
+
+class BodyLimit:
+    """Ends the reading of a body that is too large, announced or not."""
+
+    def __init__(self, app: ASGIApp, limit: int = BODY_LIMIT) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        detail = f"The request is larger than {self._limit // 1024**2} MiB."
+        announced = Headers(scope=scope).get("content-length", "0")
+        if not announced.isdecimal() or int(announced) > self._limit:
+            await problem(413, InvalidInput.code, detail, headers={"Connection": "close"})(scope, receive, send)
+            return
+        size = 0
+
+        async def limited() -> Message:
+            nonlocal size
+            message = await receive()
+            if message["type"] == "http.request":
+                size += len(message.get("body", b""))
+                if size > self._limit:
+                    raise HTTPException(413, detail, {"Connection": "close"})
+            return message
+
+        await self._app(scope, limited, send)
+
+
+class SignIn:
+    """Finds out who asks, before a byte of the body is read: an endpoint cannot be left open by mistake."""
+
+    def __init__(self, app: ASGIApp, platform: Platform) -> None:
+        self._app = app
+        self._platform = platform
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX) and scope["path"] not in OPEN:
+            try:
+                principal = await sign_in(self._platform, Headers(scope=scope).get("authorization"))
+            except SpinError as error:
+                await from_error(error)(scope, receive, send)
+                return
+            scope.setdefault("state", {})["principal"] = principal
+        await self._app(scope, receive, send)
+
+
+async def sign_in(platform: Platform, authorization: str | None) -> Principal:
+    """Who the `Authorization` header says it is. Raises NotSignedIn."""
+    scheme, _, credentials = (authorization or "").partition(" ")
+    credentials = credentials.strip()
+    match scheme.lower():
+        case "bearer" if credentials:
+            return await authenticate(platform, None, credentials)
+        case "basic" if credentials:
+            try:
+                text = base64.b64decode(credentials, validate=True).decode()
+            except (binascii.Error, UnicodeDecodeError):
+                raise NotSignedIn("The Basic credentials cannot be read.") from None
+            user, _, secret = text.partition(":")
+            return await authenticate(platform, user or None, secret)
+        case _:
+            raise NotSignedIn("You are not signed in. Sign in with `spin login`.")

@@ -1,0 +1,73 @@
+"""Logs, as a stream of JSON lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
+from starlette.responses import StreamingResponse
+
+from spin.api.context import EnvironmentPath, Person, ProjectPath, StackPath, ThePlatform
+from spin.errors import SpinError
+from spin.kit.canonical import primitive
+from spin.ports.engine import LogLine, LogQuery
+from spin.usecases.logs import logs
+
+router = APIRouter(prefix="/projects/{project}/environments/{environment}/stacks/{stack}/logs", tags=["stacks"])
+
+CHUNK = 16 * 1024
+"""Bytes that are gathered before they are sent."""
+
+
+class LogStream(StreamingResponse):
+    media_type = "application/x-ndjson"
+
+
+@router.get(
+    "",
+    summary="The lines of a stack's containers, one JSON object a line: instance, time, stream, text",
+    response_class=LogStream,
+)
+async def get_logs(
+    platform: ThePlatform,
+    person: Person,
+    project: ProjectPath,
+    environment: EnvironmentPath,
+    stack: StackPath,
+    service: Annotated[str | None, Query(max_length=100, description="Only this service")] = None,
+    slot: Annotated[int | None, Query(ge=1, le=10_000, description="Only the container of this number")] = None,
+    tail: Annotated[int | None, Query(ge=0, le=10_000_000, description="Last lines of each container")] = None,
+    since: Annotated[AwareDatetime | None, Query(description="Only lines after this moment (RFC 3339)")] = None,
+) -> LogStream:
+    lines = await logs(platform, person, project, environment, stack, LogQuery(service, slot, tail, since))
+    # The first line is fetched before the answer begins, so that an engine that is gone is a 503 and not a broken stream.
+    first = await anext(lines, None)
+    return LogStream(_stream(first, lines))
+
+
+async def _stream(first: LogLine | None, rest: AsyncIterator[LogLine]) -> AsyncIterator[bytes]:
+    """Pulled by the server only as fast as the client reads. A failure on the way becomes the last line: `{"error": {…}}`."""
+    if first is None:
+        return
+    chunk = bytearray(_line(first))
+    try:
+        async for line in rest:
+            chunk += _line(line)
+            if len(chunk) >= CHUNK:
+                yield bytes(chunk)
+                chunk.clear()
+    except SpinError as error:
+        chunk += json.dumps({"error": {"code": error.code, "detail": error.message}}).encode() + b"\n"
+    finally:
+        close = getattr(rest, "aclose", None)
+        if close is not None:
+            await close()
+    if chunk:
+        yield bytes(chunk)
+
+
+def _line(line: LogLine) -> bytes:
+    return json.dumps(primitive(line), separators=(",", ":")).encode() + b"\n"

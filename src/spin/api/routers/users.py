@@ -1,0 +1,22 @@
+"""Users of the site."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from spin.api.context import Person, ThePlatform
+from spin.api.schemas import UserIn
+from spin.ports.store import User
+from spin.usecases.users import create_user, list_users
+
+router = APIRouter(prefix="/users", tags=["users"])
+
+
+@router.get("", summary="All users (operators)")
+async def get_users(platform: ThePlatform, person: Person) -> tuple[User, ...]:
+    return await list_users(platform, person)
+
+
+@router.post("", status_code=201, summary="Make a user (operators)")
+async def post_user(platform: ThePlatform, person: Person, body: UserIn) -> User:
+    return await create_user(platform, person, body.name, password=body.password, operator=body.operator)

@@ -1,0 +1,304 @@
+"""Admission: the one gate through which every revision passes, whichever verb makes it.
+
+It has two halves. `examine` does what needs registries and engines: read the document, audit it, pin the images, apply the
+defaults, ask whether the ports are free. `admit` does what needs the store, within the caller's transaction: names, ports and
+hosts that others hold, and secrets. Problems of both halves are told together, and nothing is written unless there are none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from spin.access import Action
+from spin.compose import load, lower, render
+from spin.errors import Conflict, EngineUnavailable, InvalidInput, NotFound, Refused
+from spin.model.finding import Finding, Severity
+from spin.model.names import DeploymentKey, EnvironmentName, StackName, check_name
+from spin.model.principal import Principal
+from spin.model.revision import Deployment, Revision
+from spin.model.stack import StackSpec
+from spin.model.submission import Submission
+from spin.policy import apply_defaults, audit
+from spin.ports.store import UnitOfWork
+from spin.site import Site
+from spin.usecases.claims import claims_of, held_by_others, own_problems, port_taken
+from spin.usecases.images import pin
+from spin.usecases.operate import refuse_removed
+from spin.usecases.platform import Platform
+from spin.usecases.problems import Problem, raise_if_any, refusal
+from spin.usecases.rights import allow, readable
+from spin.usecases.secrets import check_secret
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A stack that somebody wants, after the first half."""
+
+    key: DeploymentKey
+    spec: StackSpec
+    findings: tuple[Finding, ...] = ()
+    """Those that do not stop it."""
+    problems: tuple[Problem, ...] = ()
+    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """New values by stored name."""
+    positions: Mapping[str, str] = field(default_factory=dict, repr=False)
+    unreachable: EngineUnavailable | None = None
+    """The engine did not answer when it was asked about ports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """What is wanted of the deployment so far; nothing for a new one."""
+
+    deployment: Deployment | None = None
+    revision: Revision | None = None
+
+    @property
+    def generation(self) -> int:
+        return 0 if self.deployment is None else self.deployment.generation
+
+    @property
+    def spec(self) -> StackSpec | None:
+        return None if self.revision is None else self.revision.spec
+
+    @property
+    def secret_versions(self) -> tuple[tuple[str, int], ...]:
+        return () if self.revision is None else self.revision.secret_versions
+
+
+async def target(
+    platform: Platform,
+    work: UnitOfWork,
+    principal: Principal,
+    action: Action,
+    project: str,
+    environment: str,
+    stack: str,
+    *,
+    expect_generation: int | None = None,
+) -> tuple[DeploymentKey, Current]:
+    """The deployment that a new revision is for, which need not exist yet.
+
+    Raises NotFound and NotAllowed (see `rights.allow`), InvalidInput for a name no stack can have, and Conflict: the name is
+    taken in this environment, the stack is being removed, or it is no longer at `expect_generation`.
+    """
+    name = await allow(work, principal, action, project)
+    where = EnvironmentName(platform.environment(environment).name)
+    key = DeploymentKey(name, where, StackName(check_name("stack", stack)))
+    holder = await work.holder(where, key.stack)
+    if holder is not None and holder.project != name:
+        whose = f"project {holder.project!r}" if readable(principal, holder.project) else "another project"
+        raise Conflict(
+            f"The name {stack!r} is taken in {where} by {whose}: choose another with `--stack`.", environment=where, stack=stack
+        )
+    deployment = await work.deployment(key)
+    current = Current() if deployment is None else Current(deployment, await work.revision(key, deployment.revision))
+    if deployment is not None:
+        refuse_removed(deployment)
+    if expect_generation is not None and expect_generation != current.generation:
+        raise changed_meanwhile(key, expect_generation, current.generation)
+    return key, current
+
+
+def changed_meanwhile(key: DeploymentKey, expected: int, found: int) -> Conflict:
+    return Conflict(
+        f"The stack {key.stack!r} in {key.environment} has changed meanwhile (generation {found}, not {expected}): look at it "
+        "and try again.",
+        expected=expected,
+        generation=found,
+    )
+
+
+async def examine(platform: Platform, principal: Principal, key: DeploymentKey, submission: Submission) -> Candidate:
+    """The first half for a document. Raises InvalidInput, RegistryUnavailable."""
+    spec, found = await asyncio.to_thread(_read, submission, key, platform.site)
+    secrets = _stored_values(spec, submission.secrets, by_stored_name=False)
+    pinned, missing = await pin(platform, principal, key, spec)
+    findings = (*submission.notices, *found)
+    return await _complete(platform, key, pinned, findings, missing, secrets, submission.positions)
+
+
+async def reexamine(
+    platform: Platform, principal: Principal, key: DeploymentKey, spec: StackSpec, secrets: Mapping[str, bytes], *, moved: bool
+) -> Candidate:
+    """The first half for the state of an earlier revision: today's rules, that revision's digests.
+
+    `moved`: for another deployment, where the ports may be taken and the images must still be there. `secrets` by their name in
+    the Compose file or in the store. Raises InvalidInput, RegistryUnavailable.
+    """
+    findings = await asyncio.to_thread(_audit_again, spec, platform.site)
+    values = _stored_values(spec, secrets, by_stored_name=True)
+    missing: list[Problem] = []
+    if moved:
+        spec, missing = await pin(platform, principal, key, spec)
+    return await _complete(platform, key, spec, findings, missing, values, {}, ports=moved)
+
+
+async def admit(work: UnitOfWork, platform: Platform, principal: Principal, candidate: Candidate) -> None:
+    """The second half, within the transaction that writes the revision. Raises Refused, NotFound or Conflict with all problems.
+
+    Only a stack without problems meets the question whether its engine is there: raises EngineUnavailable.
+    """
+    problems = list(candidate.problems)
+    claims = claims_of(candidate.spec)
+    if claims:
+        revisions = await work.desired_revisions()
+        held = list(held_by_others(platform.site, principal, candidate.key, claims, revisions))
+        named = {(p.finding.rule, p.finding.key) for p in held}
+        problems = [p for p in problems if (p.finding.rule, p.finding.key) not in named] + held
+    problems += await _missing_secrets(work, candidate)
+    placed = [replace(p, finding=_placed(p.finding, candidate.positions)) for p in problems]
+    raise_if_any(placed, candidate.findings)
+    if candidate.unreachable is not None:
+        raise EngineUnavailable(
+            f"The engine of {candidate.key.environment} does not answer: nothing was changed. "
+            f"Try again when `spin environment ls` shows it as reachable. ({candidate.unreachable.message})",
+            environment=candidate.key.environment,
+        )
+
+
+async def secret_versions(work: UnitOfWork, candidate: Candidate) -> tuple[tuple[str, int], ...]:
+    """The (stored name, version) pairs that the revision would have, without writing anything."""
+    key = candidate.key
+    newest = {s.name: s.version for s in await work.secrets(key.project, key.environment)}
+    versions: dict[str, int] = {}
+    for ref in candidate.spec.secrets:
+        version = newest.get(ref.stored, 0)
+        value = candidate.secrets.get(ref.stored)
+        if value is not None and (
+            not version or await work.secret_value(key.project, key.environment, ref.stored, version) != value
+        ):
+            version += 1
+        versions[ref.stored] = version
+    return tuple(sorted(versions.items()))
+
+
+def _read(submission: Submission, key: DeploymentKey, site: Site) -> tuple[StackSpec, tuple[Finding, ...]]:
+    spec = lower(submission, stack=key.stack, registry_host=site.registry_host, project=key.project)
+    return spec, audit(submission, spec, site)
+
+
+def _audit_again(spec: StackSpec, site: Site) -> tuple[Finding, ...]:
+    """Today's rules on a stack that was admitted before: its own rendering is the document."""
+
+    def nothing(path: str) -> bytes:
+        raise FileNotFoundError(path)
+
+    submission = load([("compose.yaml", render(spec, external_secrets=True))], {}, nothing)
+    return audit(replace(submission, positions={}), spec, site)
+
+
+async def _complete(
+    platform: Platform,
+    key: DeploymentKey,
+    spec: StackSpec,
+    findings: tuple[Finding, ...],
+    problems: list[Problem],
+    secrets: Mapping[str, bytes],
+    positions: Mapping[str, str],
+    *,
+    ports: bool = True,
+) -> Candidate:
+    site = platform.site
+    said = {(f.rule, f.service) for f in findings}
+    mine = [*problems, *own_problems(site, key, spec), *_replica_problems(spec, site)]
+    stops = [Problem(f, Refused) for f in findings if f.severity is Severity.REFUSE]
+    stops += [p for p in mine if (p.finding.rule, p.finding.service) not in said]
+    unreachable: EngineUnavailable | None = None
+    try:
+        stops += await _ask_engine(platform, key, spec if ports else None)
+    except EngineUnavailable as error:
+        unreachable = error
+    harmless = tuple(f for f in findings if f.severity is not Severity.REFUSE)
+    return Candidate(key, apply_defaults(spec, site), harmless, tuple(stops), secrets, positions, unreachable)
+
+
+async def _ask_engine(platform: Platform, key: DeploymentKey, spec: StackSpec | None) -> list[Problem]:
+    """Published ports of `spec` that something outside of Spin holds. Raises EngineUnavailable."""
+    engine = platform.engine(key.environment)
+    wanted = () if spec is None else claims_of(spec).ports
+    if not wanted:
+        health = await engine.health()
+        if not health.reachable:
+            raise EngineUnavailable(health.detail)
+        return []
+    taken = dict(await engine.taken_ports(key, tuple(port for port, _ in wanted)))
+    return [port_taken(port, service, taken[port]) for port, service in wanted if port in taken]
+
+
+def _replica_problems(spec: StackSpec, site: Site) -> Iterator[Problem]:
+    for service in spec.services:
+        key = f"services.{service.name}.scale"
+        if service.replicas > site.limits.replicas:
+            yield refusal(
+                Refused,
+                "replicas-limit",
+                f"Service {service.name!r}: {service.replicas} replicas are more than this site allows.",
+                f"Ask for at most {site.limits.replicas}.",
+                service=service.name,
+                key=key,
+            )
+        if service.replicas <= 1:
+            continue
+        volumes = [m.volume for m in service.mounts if not m.read_only]
+        if volumes:
+            yield refusal(
+                Refused,
+                "replicas-volume",
+                f"Service {service.name!r}: two containers that write to one volume ({', '.join(volumes)}) corrupt its data.",
+                "Run one replica, or mount the volume read-only.",
+                service=service.name,
+                key=key,
+            )
+        if service.ports:
+            yield refusal(
+                Refused,
+                "replicas-port",
+                f"Service {service.name!r}: only one container can publish port {service.ports[0].published}.",
+                "Run one replica, or let the edge spread the requests (`x-spin: {http: PORT}`).",
+                service=service.name,
+                key=key,
+            )
+
+
+async def _missing_secrets(work: UnitOfWork, candidate: Candidate) -> list[Problem]:
+    key = candidate.key
+    needed = [ref for ref in candidate.spec.secrets if ref.stored not in candidate.secrets]
+    if not needed:
+        return []
+    there = {s.name for s in await work.secrets(key.project, key.environment)}
+    return [
+        refusal(
+            NotFound,
+            "secret-missing",
+            f"There is no secret {ref.stored!r} in {key.environment}.",
+            f"Create it: `spin secret create -e {key.environment} {ref.stored} FILE`.",
+            key=f"secrets.{ref.name}",
+        )
+        for ref in needed
+        if ref.stored not in there
+    ]
+
+
+def _stored_values(spec: StackSpec, values: Mapping[str, bytes], *, by_stored_name: bool) -> dict[str, bytes]:
+    """Values by stored name. Raises InvalidInput for one that the stack has no own secret for, or that is too large."""
+    own = {ref.name: ref.stored for ref in spec.secrets if not ref.external}
+    if by_stored_name:
+        own |= {ref.stored: ref.stored for ref in spec.secrets if not ref.external}
+    stored: dict[str, bytes] = {}
+    for name, value in values.items():
+        if name not in own:
+            known = ", ".join(sorted(ref.name for ref in spec.secrets if not ref.external)) or "none"
+            raise InvalidInput(f"The stack has no secret {name!r} of its own to give a value to. It has: {known}.", secret=name)
+        check_secret(own[name], value)
+        stored[own[name]] = value
+    return stored
+
+
+def _placed(finding: Finding, positions: Mapping[str, str]) -> Finding:
+    """With the line of the user's file, where it is known and not yet said."""
+    if finding.position is not None or finding.key is None:
+        return finding
+    return replace(finding, position=positions.get(finding.key))

@@ -1,0 +1,145 @@
+"""What a stack claims outside itself (host names, published ports), and who holds it already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from spin.errors import Conflict, Refused
+from spin.model.names import DeploymentKey
+from spin.model.principal import Principal
+from spin.model.revision import Revision
+from spin.model.stack import Port, Protocol, ServiceSpec, StackSpec
+from spin.plan import routes as routing
+from spin.site import Site
+from spin.usecases.problems import Problem, refusal
+from spin.usecases.rights import readable
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Own host names and published ports, each with the service that asks for it."""
+
+    hosts: tuple[tuple[str, str], ...]
+    ports: tuple[tuple[Port, str], ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.hosts or self.ports)
+
+
+def claims_of(spec: StackSpec) -> Claims:
+    return Claims(
+        tuple((fold(host), s.name) for s in spec.services if s.http for host in s.http.hosts),
+        tuple((port, s.name) for s in spec.services for port in s.ports),
+    )
+
+
+def fold(host: str) -> str:
+    """Host names are compared without case and without the root's dot."""
+    return host.lower().rstrip(".")
+
+
+def own_problems(site: Site, key: DeploymentKey, spec: StackSpec) -> Iterator[Problem]:
+    """What is wrong with the claims in themselves: names of the site, and things that two services of the stack want."""
+    claims = claims_of(spec)
+    generated = {s.name: _generated(site, key, s) for s in spec.services}
+    for host, service in claims.hosts:
+        if host not in generated[service] and reserved(site, host):
+            yield refusal(
+                Refused,
+                "host-reserved",
+                f"Service {service!r}: the name {host} belongs to the site.",
+                f"Names below {site.domain} are made by Spin; use a name of your own domain.",
+                service=service,
+                key=f"services.{service}.x-spin.hosts",
+            )
+    everything = [(host, name) for name, hosts in generated.items() for host in hosts]
+    everything += [(host, name) for host, name in claims.hosts if host not in generated[name]]
+    yield from _twice("host-twice", "the name", everything, "x-spin.hosts")
+    yield from _twice("port-twice", "the port", [(_shown(port), name) for port, name in claims.ports], "ports")
+
+
+def _generated(site: Site, key: DeploymentKey, service: ServiceSpec) -> frozenset[str]:
+    """The names that Spin makes for the service, without those it asks for itself."""
+    if service.http is None:
+        return frozenset()
+    plain = replace(service, http=replace(service.http, hosts=()))
+    return frozenset(fold(h) for h in routing.hosts_of(key, plain, site.domain))
+
+
+def reserved(site: Site, host: str) -> bool:
+    """Whether `host` is the site's own: its domain and all below, and where its API, console and registry answer."""
+    domain = fold(site.domain)
+    fixed = {domain, "localhost", fold(site.address), fold(site.registry_host.rpartition(":")[0])}
+    return host in fixed or host.endswith(f".{domain}")
+
+
+def _twice(rule: str, what: str, wanted: Sequence[tuple[str, str]], attribute: str) -> Iterator[Problem]:
+    first: dict[str, str] = {}
+    for thing, service in sorted(wanted):
+        other = first.setdefault(thing, service)
+        if other != service:
+            yield refusal(
+                Refused,
+                rule,
+                f"Services {other!r} and {service!r} both want {what} {thing}.",
+                "Give one of them another.",
+                service=service,
+                key=f"services.{service}.{attribute}",
+            )
+
+
+def held_by_others(
+    site: Site, principal: Principal, key: DeploymentKey, claims: Claims, revisions: Mapping[DeploymentKey, Revision]
+) -> Iterator[Problem]:
+    """Claims that the desired state of another deployment holds: names over the whole site, ports on the same engine."""
+    hosts: dict[str, DeploymentKey] = {}
+    ports: dict[tuple[int, Protocol], DeploymentKey] = {}
+    for other, revision in sorted(revisions.items(), key=lambda item: item[0]):
+        if other == key:
+            continue
+        theirs = claims_of(revision.spec)
+        hosts.update((host, other) for host, _ in theirs.hosts)
+        if _engine(site, other) == _engine(site, key):
+            ports.update(((port.published, port.protocol), other) for port, _ in theirs.ports)
+    for host, service in claims.hosts:
+        if host in hosts:
+            yield refusal(
+                Conflict,
+                "host-taken",
+                f"Service {service!r}: the name {host} is taken by {_who(principal, hosts[host])}.",
+                "Use another name, or give it up there first.",
+                service=service,
+                key=f"services.{service}.x-spin.hosts",
+            )
+    for port, service in claims.ports:
+        holder = ports.get((port.published, port.protocol))
+        if holder is not None:
+            yield port_taken(port, service, _who(principal, holder))
+
+
+def port_taken(port: Port, service: str, holder: str) -> Problem:
+    return refusal(
+        Conflict,
+        "port-taken",
+        f"Service {service!r}: port {_shown(port)} is in use by {holder}.",
+        "Publish another port, or free this one first.",
+        service=service,
+        key=f"services.{service}.ports",
+    )
+
+
+def _who(principal: Principal, holder: DeploymentKey) -> str:
+    """Names the holder to those who may know of it."""
+    if readable(principal, holder.project):
+        return f"stack {holder.stack!r} in {holder.environment} (project {holder.project!r})"
+    return "a stack of another project"
+
+
+def _engine(site: Site, key: DeploymentKey) -> str | None:
+    environment = site.environment(key.environment)
+    return None if environment is None else environment.engine
+
+
+def _shown(port: Port) -> str:
+    return f"{port.published}/{port.protocol.value}"

@@ -1,0 +1,55 @@
+"""Deploy a stack from a Compose document, or show what that would change."""
+
+from __future__ import annotations
+
+from spin.access import Action
+from spin.model.principal import Principal
+from spin.model.revision import Origin
+from spin.model.submission import Submission
+from spin.usecases.admission import admit, examine, target
+from spin.usecases.platform import Platform
+from spin.usecases.record import preview, record
+from spin.usecases.views import Accepted, Preview
+
+
+async def deploy(
+    platform: Platform,
+    principal: Principal,
+    project: str,
+    environment: str,
+    stack: str,
+    submission: Submission,
+    *,
+    expect_generation: int | None = None,
+    note: str = "",
+) -> Accepted:
+    """Make the document what is wanted of the stack.
+
+    Raises InvalidInput, Refused, NotFound, NotAllowed, Conflict or Unavailable; then nothing at all has been written.
+    """
+    async with platform.store.begin() as work:
+        key, _ = await target(
+            platform, work, principal, Action.DEPLOY, project, environment, stack, expect_generation=expect_generation
+        )
+    candidate = await examine(platform, principal, key, submission)
+    async with platform.store.begin(write=True) as work:
+        _, current = await target(
+            platform, work, principal, Action.DEPLOY, project, environment, stack, expect_generation=expect_generation
+        )
+        await admit(work, platform, principal, candidate)
+        answer = await record(work, principal, candidate, current, origin=Origin.UP, now=platform.clock.now(), note=note)
+    platform.changed(key)
+    return answer
+
+
+async def plan_deploy(
+    platform: Platform, principal: Principal, project: str, environment: str, stack: str, submission: Submission
+) -> Preview:
+    """What `deploy` would change. Raises what `deploy` would raise; writes nothing."""
+    async with platform.store.begin() as work:
+        key, _ = await target(platform, work, principal, Action.DEPLOY, project, environment, stack)
+    candidate = await examine(platform, principal, key, submission)
+    async with platform.store.begin() as work:
+        _, current = await target(platform, work, principal, Action.DEPLOY, project, environment, stack)
+        await admit(work, platform, principal, candidate)
+        return await preview(work, candidate, current)

@@ -1,0 +1,95 @@
+"""Images at admission: every reference becomes a digest, or a problem that names it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+
+from spin.errors import NotFound, Refused
+from spin.model.names import DeploymentKey
+from spin.model.principal import Principal
+from spin.model.stack import Image, StackSpec
+from spin.usecases.platform import Platform
+from spin.usecases.problems import Problem, refusal
+from spin.usecases.rights import readable
+
+AT_ONCE = 8
+"""Requests to registries at the same time."""
+
+
+async def pin(platform: Platform, principal: Principal, key: DeploymentKey, spec: StackSpec) -> tuple[StackSpec, list[Problem]]:
+    """`spec` with every image pinned by digest, and a problem for each image that is not there.
+
+    An image of the site's registry that belongs to a project which `principal` may not read is answered like a missing one.
+    No registry is asked that the site does not allow: such an image is a problem. Raises RegistryUnavailable.
+    """
+    found = await _digests(platform, principal, {_asked(s.image) for s in spec.services})
+    problems = [_missing(platform, key, s.name, s.image) for s in spec.services if found[_asked(s.image)] is None]
+    services = tuple(replace(s, image=replace(s.image, digest=found[_asked(s.image)])) for s in spec.services)
+    return replace(spec, services=services), problems
+
+
+def _asked(image: Image) -> str:
+    """What to ask the registry for: the digest where the reference already names one."""
+    return image.reference if image.digest is None else image.pinned
+
+
+async def _digests(platform: Platform, principal: Principal, references: Iterable[str]) -> dict[str, str | None]:
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def ask(reference: str) -> str | None:
+        if not _may_ask(platform, principal, reference):
+            return None
+        async with room:
+            return await platform.images.digest(reference)
+
+    wanted = sorted(references)
+    answers = await asyncio.gather(*(ask(reference) for reference in wanted), return_exceptions=True)
+    found: dict[str, str | None] = {}
+    for reference, answer in zip(wanted, answers, strict=True):
+        if isinstance(answer, BaseException):
+            raise answer
+        found[reference] = answer
+    return found
+
+
+def _may_ask(platform: Platform, principal: Principal, reference: str) -> bool:
+    host, _, path = reference.partition("/")
+    if host == platform.site.registry_host:
+        project, slash, _ = path.partition("/")
+        return bool(slash) and readable(principal, project)
+    return host in platform.site.image_sources
+
+
+def _missing(platform: Platform, key: DeploymentKey, service: str, image: Image) -> Problem:
+    site = platform.site
+    host = image.reference.partition("/")[0]
+    where = f"services.{service}.image"
+    if host not in (site.registry_host, *site.image_sources):
+        return refusal(
+            Refused,
+            "image-source",
+            f"Service {service!r}: images may not come from {host}.",
+            f"Push it to {site.registry_host}/{key.project}/ or use an image from {', '.join(site.image_sources)}.",
+            service=service,
+            key=where,
+        )
+    asked = _asked(image)
+    if host == site.registry_host:
+        return refusal(
+            NotFound,
+            "image-missing",
+            f"Service {service!r}: there is no image {asked} in the registry.",
+            "Build and push what is missing: `spin build`, then `spin push` (or `docker push`).",
+            service=service,
+            key=where,
+        )
+    return refusal(
+        NotFound,
+        "image-missing",
+        f"Service {service!r}: there is no image {asked} at {host}.",
+        "Look at the name and the tag.",
+        service=service,
+        key=where,
+    )

@@ -1,0 +1,88 @@
+"""Start, stop, restart: wishes beside the revision, for some of a stack's services or for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from spin.access import Action
+from spin.errors import Conflict
+from spin.model.principal import Principal
+from spin.model.revision import Deployment, Goal, ServiceWish
+from spin.usecases.logs import no_service
+from spin.usecases.platform import Platform
+from spin.usecases.rights import find, no_stack
+from spin.usecases.views import Accepted, accepted
+
+
+async def start(
+    platform: Platform, principal: Principal, project: str, environment: str, stack: str, services: Sequence[str] = ()
+) -> Accepted:
+    """Run what was stopped, and run once more what ended by itself."""
+    now = platform.clock.now()
+    return await _wish(
+        platform, principal, project, environment, stack, services, lambda w: replace(w, stopped=False, started=now)
+    )
+
+
+async def stop(
+    platform: Platform, principal: Principal, project: str, environment: str, stack: str, services: Sequence[str] = ()
+) -> Accepted:
+    """Stop the containers and keep everything else."""
+    return await _wish(platform, principal, project, environment, stack, services, lambda w: replace(w, stopped=True))
+
+
+async def restart(
+    platform: Platform, principal: Principal, project: str, environment: str, stack: str, services: Sequence[str] = ()
+) -> Accepted:
+    """Replace the containers by new ones of the same revision, as gently as an upgrade; what was stopped runs again."""
+    return await _wish(
+        platform,
+        principal,
+        project,
+        environment,
+        stack,
+        services,
+        lambda w: replace(w, stopped=False, restarts=w.restarts + 1),
+    )
+
+
+async def _wish(
+    platform: Platform,
+    principal: Principal,
+    project: str,
+    environment: str,
+    stack: str,
+    services: Sequence[str],
+    change: Callable[[ServiceWish], ServiceWish],
+) -> Accepted:
+    """Raises NotFound for an unknown stack or service, Conflict while the stack is being removed."""
+    async with platform.store.begin(write=True) as work:
+        deployment = await find(platform, work, principal, Action.OPERATE, project, environment, stack)
+        refuse_removed(deployment)
+        revision = await work.revision(deployment.key, deployment.revision)
+        if revision is None:
+            raise no_stack(deployment.key)
+        known = tuple(s.name for s in revision.spec.services)
+        for service in services:
+            if service not in known:
+                raise no_service(deployment.key, service, known)
+        chosen = set(services or known)
+        wishes = tuple(change(deployment.wish(name)) if name in chosen else deployment.wish(name) for name in known)
+        wishes = tuple(w for w in wishes if w != ServiceWish(w.service))
+        if wishes != deployment.wishes:
+            changed = replace(deployment, wishes=wishes, changed=platform.clock.now())
+            deployment = await work.save_deployment(changed)
+    platform.changed(deployment.key)
+    return accepted(deployment)
+
+
+def refuse_removed(deployment: Deployment) -> None:
+    """Raises Conflict while the deployment is on its way out."""
+    if deployment.goal is Goal.REMOVED:
+        raise Conflict(
+            f"The stack {deployment.key.stack!r} in {deployment.key.environment} is being removed: wait until `spin stack ls` "
+            "no longer shows it, or use another name.",
+            environment=deployment.key.environment,
+            stack=deployment.key.stack,
+        )

@@ -1,0 +1,27 @@
+"""Remove a stack: its containers, networks and names; its volumes only when an owner says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from spin.access import Action
+from spin.model.principal import Principal
+from spin.model.revision import Goal
+from spin.usecases.platform import Platform
+from spin.usecases.rights import allow, find
+from spin.usecases.views import Accepted, accepted
+
+
+async def remove(
+    platform: Platform, principal: Principal, project: str, environment: str, stack: str, *, volumes: bool = False
+) -> Accepted:
+    """Ask for the removal, which the controller carries out. Asking twice is asking once. Raises NotFound and NotAllowed."""
+    async with platform.store.begin(write=True) as work:
+        deployment = await find(platform, work, principal, Action.REMOVE, project, environment, stack)
+        if volumes:
+            await allow(work, principal, Action.REMOVE_VOLUMES, project)
+        wanted = replace(deployment, goal=Goal.REMOVED, remove_volumes=deployment.remove_volumes or volumes)
+        if wanted != deployment:
+            deployment = await work.save_deployment(replace(wanted, changed=platform.clock.now()))
+    platform.changed(deployment.key)
+    return accepted(deployment)
