@@ -47,8 +47,10 @@ def parse(url: str) -> URL:
         raise InvalidInput(
             f"The store's URL begins with {parsed.drivername!r}; sqlite+aiosqlite or postgresql+asyncpg is expected.", key="store"
         )
-    if parsed.drivername == "sqlite+aiosqlite" and (parsed.database or ":memory:") == ":memory:":
-        raise InvalidInput("A store on SQLite needs a file: each connection would see an empty memory of its own.", key="store")
+    if parsed.drivername == "sqlite+aiosqlite" and (parsed.query or (parsed.database or ":memory:") == ":memory:"):
+        raise InvalidInput(
+            "The store's URL must name a file, and nothing else, for SQLite: sqlite+aiosqlite:///path.", key="store"
+        )
     return parsed
 
 

@@ -18,7 +18,9 @@ def busy() -> SpinError:
 
 
 def unstorable() -> SpinError:
-    return InvalidInput("A value cannot be stored: a text with a NUL or half of a surrogate pair in it, or a number out of range.")
+    return InvalidInput(
+        "A value cannot be stored: a text with a NUL or half of a surrogate pair in it, or a number out of range."
+    )
 
 
 def meaning(error: exc.DBAPIError) -> Exception:

@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from spin.errors import Failed
 
@@ -19,7 +19,7 @@ _FOLDER = Path(__file__).parent / "migrations"
 
 
 def upgrade(connection: Connection) -> None:
-    """Run the steps that are missing. Raises Failed where a newer Spin has been here: its schema is not understood."""
+    """Run the steps that are missing. Raises Failed where a newer Spin has been here, or something else."""
     present = set(MigrationContext.configure(connection).get_current_heads())
     scripts = ScriptDirectory(str(_FOLDER))
     if present == set(scripts.get_heads()):
@@ -29,6 +29,8 @@ def upgrade(connection: Connection) -> None:
             f"The store was written by a newer version of Spin (schema {', '.join(sorted(unknown))}). "
             "Run that version, or restore a backup made before it."
         )
+    if not present and inspect(connection).get_table_names():
+        raise Failed("The database holds other tables already, and none of a store. Give Spin a database of its own.")
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     command.upgrade(config, "head")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -198,21 +199,21 @@ async def test_hundred_readers_at_once_are_served(store: SqlStore) -> None:
 
 @pytest.mark.parametrize("name", ["half a pair \ud800", "NUL \x00"], ids=["surrogate", "nul"])
 async def test_a_text_that_cannot_be_stored_is_no_name_and_no_crash(store: SqlStore, name: str) -> None:
-    try:
-        async with store.begin() as unit:
-            assert await unit.user(name) is None
-            assert await unit.deployment(key(name)) is None
-    except InvalidInput as refused:
-        assert "cannot be stored" in refused.message
+    # SQLite finds nothing under such a name, PostgreSQL and the drivers refuse it.
+    for look in (lambda unit: unit.user(name), lambda unit: unit.deployment(key(name))):
+        assert await _found(store, look) is None
 
 
 @pytest.mark.parametrize("number", [2**31, 2**64])
 async def test_a_number_that_cannot_be_stored_is_no_revision_and_no_crash(store: SqlStore, number: int) -> None:
-    try:
+    assert await _found(store, lambda unit: unit.revision(key(), number)) is None
+
+
+async def _found(store: SqlStore, look: Any) -> Any:
+    with contextlib.suppress(InvalidInput):
         async with store.begin() as unit:
-            assert await unit.revision(key(), number) is None
-    except InvalidInput as refused:
-        assert "cannot be stored" in refused.message
+            return await look(unit)
+    return None
 
 
 async def test_hostile_names_are_only_names(store: SqlStore) -> None:
