@@ -39,8 +39,7 @@ def stop_if_refused(preview: Preview, target: Stack) -> None:
     """Raises Refused where a finding stops the change."""
     refused = [f for f in preview["findings"] if f["severity"] == "refuse"]
     if refused:
-        count = "a rule" if len(refused) == 1 else f"{len(refused)} rules"
-        raise Refused(f"{target.name} breaks {count} of the site; nothing was changed.", findings=refused)
+        raise Refused(f"The site's rules refuse {target.name}.", findings=refused)
 
 
 def finish(target: Stack, accepted: Accepted, *, detach: bool, timeout: float) -> None:

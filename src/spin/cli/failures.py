@@ -12,12 +12,16 @@ _SEVERITY = {"refuse": "refused", "warn": "warning", "advise": "advice"}
 
 
 def describe(error: SpinError) -> list[str]:
-    """The lines for stderr. A refusal names every finding."""
+    """The lines for stderr: what is wrong and what to do. Where several things stop a change, each gets a line."""
+    found = [f for f in error.fields.get("findings") or () if isinstance(f, Mapping)]
+    stops = [f for f in found if f.get("severity") == "refuse"]
     text = clean(error.message)
-    lines = [text if text.startswith("spin: ") else f"spin: {text}"]
-    if isinstance(error, Refused):
-        findings = error.fields.get("findings") or []
-        lines += [finding_line(f) for f in in_order(findings) if isinstance(f, Mapping)]
+    if stops and (len(stops) > 1 or isinstance(error, Refused)):
+        what = "a finding stops" if len(stops) == 1 else f"{len(stops)} findings stop"
+        lines = [f"spin: {what} this; nothing was changed.", *(finding_line(f) for f in stops)]
+    else:
+        lines = [f"spin: {text}"]
+    lines += [finding_line(f, severity=True) for f in in_order(found) if f.get("severity") != "refuse"]
     if isinstance(error, NotSignedIn) and "spin login" not in text:
         lines.append("Sign in with `spin login URL`.")
     return lines

@@ -94,12 +94,14 @@ def follow(stack: Stack, generation: int, timeout: float, *, removal: bool = Fal
     try:
         for view in _views(stack, until, shown):
             shown.show(view)
+            if view["state"] == "removed":
+                _expect_gone(stack, removal=removal)
+                return None
             if view["settled"] and view["generation"] >= generation:
-                return None if view["state"] == "removed" else view
+                return view
     except NotFound:
-        if removal:
-            return None
-        raise Failed(f"{stack.name} has been removed from {stack.environment} meanwhile.") from None
+        _expect_gone(stack, removal=removal)
+        return None
     except KeyboardInterrupt:
         shown.close()
         message(
@@ -114,6 +116,11 @@ def follow(stack: Stack, generation: int, timeout: float, *, removal: bool = Fal
         f"{stack.name} has not settled in {stack.environment} within {elapsed(timeout)}. It goes on: "
         f"`spin ps {stack.name} -e {stack.environment}` shows how."
     )
+
+
+def _expect_gone(stack: Stack, *, removal: bool) -> None:
+    if not removal:
+        raise Failed(f"{stack.name} has been removed from {stack.environment} meanwhile.")
 
 
 def _views(stack: Stack, until: float, shown: Reporter) -> Iterator[StackView]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 SHORT_ID = 12
 """Characters of a container's id or an image's digest that are shown, as Docker does."""
 GAP = "  "
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]|\x1b\[[0-9;]*[A-Za-z]")
+_CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x1f\x7f-\x9f]")
 
 _CODES = {"green": "32", "yellow": "33", "red": "31", "dim": "2", "bold": "1", "cyan": "36"}
 _COLOURS = {

@@ -34,7 +34,7 @@ def normalise_url(url: str) -> str:
 
     Raises InvalidInput for anything that is not the address of a platform.
     """
-    text = url.strip().rstrip("/")
+    text = url.strip()
     if "://" not in text:
         host = text.partition("/")[0].rpartition(":")[0] or text.partition("/")[0]
         text = ("http://" if is_loopback(host.strip("[]")) else "https://") + text
@@ -47,7 +47,7 @@ def normalise_url(url: str) -> str:
         raise InvalidInput(f"{url!r} is not the address of a platform; write it like http://127.0.0.1:7070.", url=url)
     if parts.username is not None:
         raise InvalidInput("An address with a password in it would end up in logs; use `spin login URL --user NAME`.")
-    return text
+    return text.rstrip("/")
 
 
 def path_of(*parts: str) -> str:
@@ -107,6 +107,7 @@ class Transport:
             for line in response:
                 if line.strip():
                     yield json.loads(line)
+            response.read()  # an answer without a line is over only for who has read it
             finished = True
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise Unavailable(f"The answer of {self.url} broke off: {error or type(error).__name__}.") from None

@@ -1,0 +1,51 @@
+"""Tables: aligned, cut to the terminal, safe against what containers print."""
+
+from __future__ import annotations
+
+from spin.cli.tables import Cell, clean, cut, short, state, table, width_of
+
+
+def test_columns_are_aligned_and_lines_end_without_spaces() -> None:
+    assert table(("A", "LONG"), [("xyz", "1"), ("x", "")]) == ["A    LONG", "xyz  1", "x"]
+
+
+def test_a_column_that_is_empty_in_every_row_is_left_out() -> None:
+    assert table(("A", "B", "C"), [("1", "", "3")]) == ["A  C", "1  3"]
+
+
+def test_output_to_a_pipe_is_never_cut() -> None:
+    assert table(("A",), [("x" * 500,)])[1] == "x" * 500
+
+
+def test_on_a_terminal_the_widest_columns_are_cut_until_the_lines_fit() -> None:
+    lines = table(("NAME", "IMAGE"), [("shop/web", "registry.example.org/demo/web:1.0")], width=30)
+    assert lines == ["NAME      IMAGE", "shop/web  registry.example.or…"]
+    assert all(width_of(line) <= 30 for line in lines)
+
+
+def test_a_terminal_that_is_far_too_narrow_still_gets_twelve_columns_of_each() -> None:
+    assert table(("A", "B"), [("x" * 20, "y" * 20)], width=10)[1] == "x" * 11 + "…  " + "y" * 11 + "…"
+
+
+def test_colours_do_not_disturb_the_alignment() -> None:
+    lines = table(("STATE", "N"), [(state("healthy"), "1"), (state("failed"), "2")], colours=True)
+    assert lines[1] == "\x1b[32mhealthy\x1b[0m  1"
+    assert lines[2] == "\x1b[31mfailed\x1b[0m   2"
+
+
+def test_wide_characters_count_twice_and_combining_ones_not_at_all() -> None:
+    assert width_of("日本") == 4
+    assert width_of("e\u0301") == 1
+    assert cut("日本語", 5) == "日本…"
+    assert table(("A", "B"), [("日本", "x"), ("abcd", "y")])[1:] == ["日本  x", "abcd  y"]
+
+
+def test_control_characters_do_not_reach_the_terminal() -> None:
+    assert clean("a\x1b[31mred\x1b[0m\nb\x07\x9bc") == "ared bc"
+    assert table(("A",), [(Cell("x\x1b]0;title\x07y"),)])[1] == "x]0;titley"
+
+
+def test_ids_are_short_and_digests_lose_their_algorithm() -> None:
+    assert short("0123456789abcdef") == "0123456789ab"
+    assert short("sha256:0123456789abcdef") == "0123456789ab"
+    assert short(None) == ""
