@@ -16,8 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class PostgresServer:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="spin-postgres-"))
+        self._spare: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._account: dict[str, Any] = {}
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
@@ -90,19 +91,33 @@ class PostgresServer:
     async def connect(self, database: str = "postgres") -> Any:
         return await asyncpg.connect(host=str(self.folder), user=USER, database=database)
 
-    async def create_database(self) -> str:
-        """The name of a new, empty database."""
-        name = f"t{uuid4().hex}"
-        await self._administer(f'CREATE DATABASE "{name}"')
-        return name
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[str]:
+        """The name of an empty database, for one test at a time.
 
-    async def drop_database(self, name: str) -> None:
-        await self._administer(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-    async def _administer(self, statement: str) -> None:
-        connection = await self.connect()
+        CREATE DATABASE copies three hundred files; emptying one that was used before is ten times as fast, and leaves as little.
+        """
+        if self._spare:
+            name = self._spare.pop()
+        else:
+            name = f"t{uuid4().hex}"
+            await self._run("postgres", f'CREATE DATABASE "{name}"')
         try:
-            await connection.execute(statement)
+            yield name
+        finally:
+            await self.end_sessions(name)
+            await self._run(name, "DROP SCHEMA public CASCADE")
+            await self._run(name, "CREATE SCHEMA public")
+            self._spare.append(name)
+
+    async def end_sessions(self, database: str) -> None:
+        """End everybody's session, as a restart of the server would; when this returns they are gone and rolled back."""
+        await self._run("postgres", _END_SESSIONS, database)
+
+    async def _run(self, database: str, statement: str, *values: str) -> None:
+        connection = await self.connect(database)
+        try:
+            await connection.execute(statement, *values)
         finally:
             await connection.close()
 
@@ -124,6 +139,8 @@ class PostgresServer:
         return copied / programs.name
 
 
+# With a time to wait (milliseconds), the function returns when the session is gone.
+_END_SESSIONS = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1"
 # Messages in English, time in UTC, and no variable that would lead to another server.
 _ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 

@@ -31,11 +31,8 @@ async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[s
         yield sqlite_url(tmp_path / "spin.db")
         return
     server: PostgresServer = request.getfixturevalue("postgres")
-    name = await server.create_database()
-    try:
+    async with server.database() as name:
         yield server.url(name)
-    finally:
-        await server.drop_database(name)
 
 
 @pytest.fixture

@@ -228,37 +228,30 @@ async def test_hostile_names_are_only_names(store: SqlStore) -> None:
 
 
 async def test_the_database_itself_refuses_to_write_in_a_transaction_for_reading_on_postgresql(postgres: PostgresServer) -> None:
-    name = await postgres.create_database()
-    try:
-        async with await open_store(postgres.url(name), bytes(32)) as store, store.begin() as unit:
-            with pytest.raises(Exception, match="read-only transaction"):
-                await unit._connection.execute(text("INSERT INTO projects VALUES ('p', now())"))
-    finally:
-        await postgres.drop_database(name)
+    async with (
+        postgres.database() as name,
+        await open_store(postgres.url(name), bytes(32)) as store,
+        store.begin() as unit,
+    ):
+        with pytest.raises(Exception, match="read-only transaction"):
+            await unit._connection.execute(text("INSERT INTO projects VALUES ('p', now())"))
 
 
 async def test_lost_connections_are_replaced_on_postgresql(postgres: PostgresServer) -> None:
-    name = await postgres.create_database()
-    end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1"
-    admin = await postgres.connect()
-    try:
-        async with await open_store(postgres.url(name), bytes(32)) as store:
-            async with store.begin() as unit:
-                assert await unit.projects() == ()
-            await admin.execute(end_all, name)
-            async with store.begin(write=True) as unit:
-                await unit.add_project("after", NOW)
+    async with postgres.database() as name, await open_store(postgres.url(name), bytes(32)) as store:
+        async with store.begin() as unit:
+            assert await unit.projects() == ()
+        await postgres.end_sessions(name)
+        async with store.begin(write=True) as unit:
+            await unit.add_project("after", NOW)
 
-            async def write() -> None:
-                async with store.begin(write=True) as unit:
-                    await unit.add_project("lost", NOW)
-                    await admin.execute(end_all, name)
-                    await unit.add_project("lost too", NOW)
-
-            with pytest.raises(Unavailable, match="does not answer"):
-                await write()
+        async def write() -> None:
             async with store.begin(write=True) as unit:
-                assert await unit.projects() == ("after",)
-    finally:
-        await admin.close()
-        await postgres.drop_database(name)
+                await unit.add_project("lost", NOW)
+                await postgres.end_sessions(name)
+                await unit.add_project("lost too", NOW)
+
+        with pytest.raises(Unavailable, match="does not answer"):
+            await write()
+        async with store.begin(write=True) as unit:
+            assert await unit.projects() == ("after",)
