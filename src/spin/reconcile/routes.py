@@ -34,6 +34,7 @@ class RouteWriter:
         await mine
 
     async def _flush(self) -> None:
+        await asyncio.sleep(0)  # let those who were woken by the same event join
         batch, self._waiting = self._waiting, []
         try:
             before = await self._edge.table()
