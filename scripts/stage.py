@@ -114,6 +114,10 @@ class Stage:
                     return
                 if not more:
                     break
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.process = None
         raise Failure(f"the platform did not become ready:\n{tail(self.log)}")
 
     def key(self) -> str:

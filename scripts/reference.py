@@ -1,0 +1,193 @@
+"""Writes docs/reference/ anew from the code: `.venv/bin/python scripts/reference.py`. With --check it only says what is out of date."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from spin import site
+from spin.cli import commands, entry
+from spin.cli.lazy import Noun, Row
+from spin.main import SERVE
+
+EXTRA = {"serve": SERVE}
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
+MADE = "<!-- Made from the code by scripts/reference.py; edit the docstrings there. -->\n"
+
+
+def cell(text: object) -> str:
+    return " ".join(str(text).split()).replace("|", "\\|")
+
+
+# ---- The command line --------------------------------------------------------------------------------------------------------
+
+
+def cli() -> str:
+    """One section a command, in the order of `spin --help`."""
+    root = entry.root(EXTRA)
+    lines = [f"# The command line\n\n{MADE}", inspect.cleandoc(root.help or ""), "", GENERAL]
+    for title, section in commands.table(EXTRA).sections.items():
+        lines.append(f"## {title}\n")
+        for path, command in walk(root, section):
+            lines += [f"### `{path}`\n", *describe(path, command)]
+    return "\n".join(lines)
+
+
+GENERAL = """Data goes to stdout, messages for people to stderr. Reading commands have `--json`. Every command has `--help`.
+
+| exit status | meaning |
+| --- | --- |
+| 0 | done |
+| 1 | tried, and it failed; or the thing exists, changed meanwhile, or is in use; or a part of the platform does not answer |
+| 2 | wrong usage, or input that is wrong in itself |
+| 3 | refused by a rule of the site |
+| 4 | not signed in, or not allowed |
+| 5 | no such thing, or not one of yours |
+
+| variable | meaning |
+| --- | --- |
+| `SPIN_URL` | the platform, instead of the one that `spin login` has kept |
+| `SPIN_TOKEN` | an API key, instead of the one that `spin login` has kept |
+| `SPIN_PROJECT` | the project (`--project`) |
+| `SPIN_ENVIRONMENT` | the environment (`--environment`) |
+| `SPIN_STACK` | the stack's name (`--stack`) |
+| `SPIN_REGISTRY` | the registry's host, where it must be known without asking the platform |
+| `SPIN_DEBUG` | not empty: show where in the program an error arose |
+| `NO_COLOR` | not empty: no colours |
+"""
+
+
+def walk(group: Any, rows: Mapping[str, Row], prefix: str = "spin") -> Iterator[tuple[str, Any]]:
+    for name, row in rows.items():
+        command = group.get_command(None, name)
+        if isinstance(row, Noun):
+            yield from walk(command, row.commands, f"{prefix} {name}")
+        else:
+            yield f"{prefix} {name}", command
+
+
+def describe(path: str, command: Any) -> Iterator[str]:
+    shown = [p for p in command.params if not getattr(p, "hidden", False) and p.name != "help"]
+    arguments = [p for p in shown if p.param_type_name == "argument"]
+    options = [p for p in shown if p.param_type_name == "option"]
+    words = [metavar(argument) for argument in arguments]
+    usage = " ".join([path, *(["[OPTIONS]"] if options else []), *words])
+    yield f"```\n{usage}\n```\n"
+    yield f"{inspect.cleandoc(command.help or '')}\n"
+    table = [(f"`{word}`", argument.help) for word, argument in zip(words, arguments, strict=True) if argument.help]
+    for option in options:
+        value = "" if option.is_flag else f" {metavar(option)}"
+        variable = f" (`{option.envvar}`)" if option.envvar else ""
+        table.append((f"`{', '.join([*option.opts, *option.secondary_opts])}{value}`", f"{option.help or ''}{variable}"))
+    if table:
+        yield "| | |\n| --- | --- |"
+        yield from (f"| {cell(left)} | {cell(right)} |" for left, right in table)
+        yield ""
+
+
+def metavar(parameter: Any) -> str:
+    """How help calls the value: an argument that may be left out stands in brackets."""
+    word = str(parameter.metavar or parameter.name.upper())
+    optional = parameter.param_type_name == "argument" and not parameter.required and not word.startswith("[")
+    return f"[{word}]" if optional else word
+
+
+# ---- The site file -----------------------------------------------------------------------------------------------------------
+
+
+def site_file() -> str:
+    """One section a table of the file, from the dataclasses of `spin.site` and the docstrings below their fields."""
+    source = ast.parse(inspect.getsource(site))
+    lines = [f"# The site file, `spin.toml`\n\n{MADE}", SITE_INTRODUCTION]
+    for kind, heading in (
+        (site.Site, "## Top level"),
+        (site.Environment, "## `[[environments]]`"),
+        (site.PortClass, "## `[[port_classes]]`"),
+        (site.Limits, "## `[limits]`"),
+    ):
+        docstrings = attribute_docstrings(source, kind.__name__)
+        lines += [f"{heading}\n", f"{inspect.getdoc(kind)}\n", "| key | default | meaning |", "| --- | --- | --- |"]
+        lines += [f"| `{f.name}` | {default(f)} | {cell(docstrings[f.name])} |" for f in fields(kind)]
+        lines.append("")
+    return "\n".join(lines)
+
+
+SITE_INTRODUCTION = """The operators' rules, in TOML. `spin serve --config FILE` reads it. Every key has a default, so that no file at
+all is a working site; a key that is not on this page is an error. A list that is given replaces the default list as a whole.
+
+```toml
+id = "physics"
+domain = "spin.physics.example"
+
+[[environments]]
+name = "development"
+
+[[environments]]
+name = "production"
+description = "reviewed by the operators"
+
+[limits]
+memory_bytes = 4294967296
+```
+"""
+
+
+def attribute_docstrings(source: ast.Module, name: str) -> dict[str, str]:
+    """Field → the string that stands below it."""
+    kind = next(node for node in source.body if isinstance(node, ast.ClassDef) and node.name == name)
+    found = {}
+    for before, after in zip(kind.body, kind.body[1:], strict=False):
+        if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name) and isinstance(after, ast.Expr):
+            found[before.target.id] = ast.literal_eval(after.value)
+    return found
+
+
+def default(field: Field[Any]) -> str:
+    if field.default_factory is not MISSING:
+        return "see below"
+    if field.default is MISSING:
+        return "required"
+    return toml(field.default)
+
+
+def toml(value: Any) -> str:
+    if isinstance(value, tuple):
+        if any(is_dataclass(item) for item in value):
+            return ", ".join(f"`{item.name}`" for item in value)
+        return f"`[{', '.join(quote(item) for item in value)}]`"
+    return f"`{quote(value)}`"
+
+
+def quote(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+# ---- All of them -------------------------------------------------------------------------------------------------------------
+
+PAGES = {"cli.md": cli, "site-file.md": site_file}
+
+
+def out_of_date() -> list[str]:
+    """Names of the pages that are not what the code says."""
+    return [name for name, make in PAGES.items() if not (FOLDER / name).exists() or (FOLDER / name).read_text() != make()]
+
+
+def main() -> int:
+    if "--check" in sys.argv[1:]:
+        stale = out_of_date()
+        for name in stale:
+            print(f"docs/reference/{name} is out of date: run scripts/reference.py")
+        return 1 if stale else 0
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, make in PAGES.items():
+        (FOLDER / name).write_text(make())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
