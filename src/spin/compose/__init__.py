@@ -1,1 +1,14 @@
-"""(see docs/architecture.md)"""
+"""Compose files: text to a submission on the workstation (`load`), a submission to a StackSpec on the server (`lower`).
+
+Pure: texts in, values out. One stage a file: parse, interpolate, merge, load, lower (cursor, forms, service, published,
+attached, references), builds, render.
+"""
+
+from __future__ import annotations
+
+from spin.compose.builds import builds
+from spin.compose.load import load, suggested_name
+from spin.compose.lower import lower
+from spin.compose.render import render
+
+__all__ = ["builds", "load", "lower", "render", "suggested_name"]

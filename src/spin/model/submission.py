@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from spin.model.finding import Finding
+
+_POSITION = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,250}:[0-9]{1,7}", re.ASCII)
+
+
+def locate(positions: Mapping[str, str], path: str) -> str | None:
+    """The position of `path`, or of the nearest thing above it that has one.
+
+    Positions come from clients; what does not look like `file:line` is not shown to anyone.
+    """
+    path = path[:1000]
+    while path:
+        found = positions.get(path)
+        if isinstance(found, str) and _POSITION.fullmatch(found):
+            return found
+        path = path[: max(path.rfind("."), path.rfind("["), 0)]
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,169 @@
+"""What is attached to a service's containers: volumes, tmpfs, secrets, configs, networks."""
+
+from __future__ import annotations
+
+from spin.compose.cursor import Cursor
+from spin.compose.forms import MOST_BYTES, absolute_path, octal_mode, size_bytes, tmpfs, volume
+from spin.kit.text import quoted
+from spin.model.stack import Attachment, Grant, Mount, ServiceSpec, Tmpfs
+
+SECRETS_DIRECTORY = "/run/secrets"
+MOST_MODE = 0o7777
+MOST_ID = 2**31 - 1
+"""Largest user and group id."""
+DEFAULT_NETWORK = "default"
+_OPTIONS = ("ro", "rw", "nocopy")
+_TMPFS_FLAGS = frozenset({"rw", "noexec", "nosuid", "nodev"})
+"""Options of `tmpfs` that hold anyway."""
+
+
+def mounts_and_tmpfs(cursor: Cursor) -> tuple[tuple[Mount, ...], tuple[Tmpfs, ...]]:
+    """`volumes` and `tmpfs`. Host paths and anonymous volumes are passed over: the audit refuses them. Raises InvalidInput."""
+    mounts: list[Mount] = []
+    memory: list[Tmpfs] = []
+    volumes = cursor.get("volumes")
+    for item in volumes.items() if volumes else ():
+        found = _long_volume(item) if item.is_mapping() else _short_volume(item)
+        if isinstance(found, Mount):
+            mounts.append(found)
+        elif found is not None:
+            memory.append(found)
+    plain = cursor.get("tmpfs")
+    if plain is not None:
+        memory += [_tmpfs(item) for item in ([plain] if plain.is_text() else plain.items())]
+    return tuple(sorted(mounts, key=lambda m: m.target)), tuple(sorted(memory, key=lambda t: t.target))
+
+
+def _below_root(item: Cursor, text: str) -> str:
+    path = Cursor(text, item.path, item.positions).read(absolute_path)
+    if path == "/":
+        item.fail("nothing can be mounted over the container's root; write a directory such as /data.")
+    return path
+
+
+def _short_volume(item: Cursor) -> Mount | None:
+    form = item.read(volume)
+    if form.source is None or form.is_host_path:
+        return None
+    for option in form.options:
+        if option not in _OPTIONS:
+            item.fail(f"the mount option {quoted(option)} is not known; use ro, rw or nocopy.")
+    return Mount(
+        _volume_name(item, form.source), _below_root(item, form.target), "ro" in form.options, nocopy="nocopy" in form.options
+    )
+
+
+def _volume_name(item: Cursor, text: str) -> str:
+    return Cursor(text, item.path, item.positions).name("volume")
+
+
+def _long_volume(item: Cursor) -> Mount | Tmpfs | None:
+    kind, target, source = item.get("type"), item.get("target"), item.get("source")
+    if kind is None:
+        item.fail("the volume has no `type`; write `type: volume` or `type: tmpfs`.")
+    if kind.value not in ("volume", "tmpfs", "bind", "npipe", "cluster", "image"):
+        kind.fail(f"{quoted(kind.value)} is not a type of volume; write volume or tmpfs.")
+    if target is None:
+        item.fail("the volume has no `target`; write the path in the container.")
+    read_only, options = item.get("read_only"), item.get(kind.value)
+    if kind.value == "tmpfs":
+        size, mode = (options.get("size"), options.get("mode")) if options else (None, None)
+        return Tmpfs(
+            _below_root(target, target.line()),
+            size.read(size_bytes) or None if size else None,
+            mode.read(octal_mode) if mode and mode.is_text() else mode.integer(0, MOST_MODE) if mode else None,
+        )
+    if kind.value != "volume" or source is None:
+        return None
+    nocopy = options.get("nocopy") if options else None
+    return Mount(
+        source.name("volume"),
+        _below_root(target, target.line()),
+        read_only.boolean() if read_only else False,
+        nocopy=nocopy.boolean() if nocopy else False,
+    )
+
+
+def _tmpfs(item: Cursor) -> Tmpfs:
+    path, options = item.read(tmpfs)
+    for option in options:
+        if option not in ("size", "mode") and option not in _TMPFS_FLAGS:
+            item.fail(f"the tmpfs option {quoted(option)} is not supported; use size and mode.")
+    size = Cursor(options["size"], item.path, item.positions).read(size_bytes) if "size" in options else 0
+    mode = Cursor(options["mode"], item.path, item.positions).read(octal_mode) if "mode" in options else None
+    return Tmpfs(_below_root(item, path), min(size, MOST_BYTES) or None, mode)
+
+
+def secrets(cursor: Cursor) -> tuple[Grant, ...]:
+    """Below /run/secrets, named as the secret unless `target` says otherwise. Raises InvalidInput."""
+    return _grants(cursor.get("secrets"), "secret", SECRETS_DIRECTORY + "/")
+
+
+def configs(cursor: Cursor) -> tuple[Grant, ...]:
+    """At the root, named as the config unless `target` says otherwise. Raises InvalidInput."""
+    return _grants(cursor.get("configs"), "config", "/")
+
+
+def _grants(cursor: Cursor | None, what: str, directory: str) -> tuple[Grant, ...]:
+    return tuple(sorted((_grant(item, what, directory) for item in (cursor.items() if cursor else ())), key=lambda g: g.target))
+
+
+def _grant(item: Cursor, what: str, directory: str) -> Grant:
+    if not item.is_mapping():
+        name = item.name(what)
+        return Grant(name, directory + name)
+    source, target, mode = item.get("source"), item.get("target"), item.get("mode")
+    if source is None:
+        item.fail(f"the {what} has no `source`; write the name it has below `{what}s:` at the top level.")
+    name = source.name(what)
+    text = target.line() if target else name
+    return Grant(
+        name,
+        _below_root(target or item, text if text.startswith("/") else directory + text),
+        _owner(item, "uid"),
+        _owner(item, "gid"),
+        0o444 if mode is None else mode.read(octal_mode) if mode.is_text() else mode.integer(0, MOST_MODE),
+    )
+
+
+def _owner(item: Cursor, key: str) -> int:
+    found = item.get(key)
+    return found.integer(0, MOST_ID) if found else 0
+
+
+def networks(cursor: Cursor) -> tuple[Attachment, ...]:
+    """The networks the service joins: the stack's default one where it names none. Raises InvalidInput."""
+    found = cursor.get("networks")
+    joined: dict[str, Attachment] = {}
+    if found is not None and found.is_mapping():
+        for name, entry in found.entries():
+            joined[name] = Attachment(_network_name(entry, name), _aliases(entry))
+    elif found is not None:
+        for item in found.items():
+            joined[item.name("network")] = Attachment(item.name("network"))
+    return tuple(joined[name] for name in sorted(joined)) or (Attachment(DEFAULT_NETWORK),)
+
+
+def _network_name(entry: Cursor, name: str) -> str:
+    return Cursor(name, entry.path, entry.positions).name("network")
+
+
+def _aliases(entry: Cursor) -> tuple[str, ...]:
+    aliases = entry.get("aliases") if entry.value is not None else None
+    return tuple(sorted({item.name("network alias") for item in aliases.items()})) if aliases else ()
+
+
+def no_target_twice(cursor: Cursor, spec: ServiceSpec) -> None:
+    """Raises InvalidInput where two things of the service are to be at one path in its containers."""
+    places = [
+        *(("volumes", m.target) for m in spec.mounts),
+        *(("tmpfs", t.target) for t in spec.tmpfs),
+        *(("secrets", g.target) for g in spec.secrets),
+        *(("configs", g.target) for g in spec.configs),
+    ]
+    seen: dict[str, str] = {}
+    for key, target in places:
+        if target in seen:
+            again = f"by `{seen[target]}` and `{key}`" if seen[target] != key else "twice"
+            cursor.at(key, None).fail(f"{quoted(target)} is given {again}; give each its own target.")
+        seen[target] = key

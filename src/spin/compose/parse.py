@@ -1,0 +1,237 @@
+"""First stage: YAML text to a tree with positions.
+
+Only ruamel.yaml's event stream is used; the tree is built here, because the limits (depth, size with aliases counted, one
+document, no duplicate keys) must hold while it is built, and because building ruamel's round-trip objects takes most of its time.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+from ruamel.yaml.reader import ReaderError
+
+from spin.compose.nodes import Node, Position, Scalar, fail
+from spin.compose.scalars import resolve
+from spin.kit.text import quoted
+
+MAX_BYTES = 1024 * 1024
+"""Longest text of one file, in UTF-8. The longest Compose files that people write have some 100 KiB."""
+MAX_DEPTH = 50
+"""Deepest nesting. Compose needs 8; what lies below `x-…` may be deeper."""
+MAX_NODES = 100_000
+"""Most values of one file, those behind aliases counted at each use: stops "billion laughs"."""
+
+_STANDARD = "tag:yaml.org,2002:"
+_ORDERS = ("!reset", "!override")
+_HINTS = (
+    ("found character '\\t'", "a tab cannot be used for indentation in YAML; use spaces"),
+    ("found character '", "a value cannot begin with {what}; put the value in quotes"),
+    ("mapping values are not allowed", "a ':' is not allowed here; check the indentation, or put the value in quotes"),
+    ("sequence entries are not allowed", "a list item '- ' cannot begin here; begin the list on a line of its own"),
+    ("could not find expected ':'", "a ':' is missing after the key on this or the previous line"),
+    ("expected <block end>", "this line does not fit the indentation of the lines above it; align it with its neighbours"),
+    ("found unexpected end of stream", "the quote that is opened at line {start} is never closed; add the missing quote"),
+    ("found undefined tag handle", "this tag is not known; remove it"),
+    ("expected ',' or", "the bracket that is opened at line {start} is not closed properly; add the missing ',' or bracket"),
+    ("expected the node content", "a value is missing here; write one, or close the bracket that is opened before it"),
+)
+
+
+def parse(text: str, file: str) -> Node:
+    """The document in `text`, a mapping. `file` names it in messages. Raises InvalidInput with file, line and column."""
+    start = Position(file, 1, 1)
+    try:
+        length = len(text.encode())
+    except UnicodeEncodeError:
+        fail(start, "the file is not valid UTF-8; save it as UTF-8 text.")
+    if length > MAX_BYTES:
+        fail(
+            start,
+            f"the file has more than {MAX_BYTES // 1024} KiB; move data out of it, for example into `configs` with `file:`.",
+        )
+    root = _Composer(text.removeprefix("\ufeff"), file).document()
+    if root is None or root.value is None:
+        fail(start, "the file is empty; it needs at least `services:` with one service.")
+    if not isinstance(root.value, dict):
+        fail(root.at, f"the file must hold a mapping with `services:`, not {root.kind}.")
+    return root
+
+
+class _Composer:
+    """Builds nodes from events, within the limits."""
+
+    def __init__(self, text: str, file: str) -> None:
+        self._text = text
+        self._file = file
+        self._events: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
+        self._anchors: dict[str, Node] = {}
+        self._open: set[str] = set()
+
+    def document(self) -> Node | None:
+        root: Node | None = None
+        try:
+            for event in self._events:
+                if isinstance(event, DocumentStartEvent):
+                    if root is not None:
+                        fail(
+                            self._at(event),
+                            "a second document begins here; keep one document in a file, give more files with -f.",
+                        )
+                    root = self._node(next(self._events), 1)
+        except MarkedYAMLError as error:
+            self._broken(error)
+        except ReaderError as error:
+            before = self._text[: error.position]
+            at = Position(self._file, before.count("\n") + 1, len(before) - before.rfind("\n"))
+            fail(at, "this character (a control character) is not allowed in YAML; remove it.")
+        except (YAMLError, ValueError, OverflowError, RecursionError) as error:
+            fail(Position(self._file, 1, 1), f"the file is not valid YAML: {quoted(str(error))}; check its escapes.")
+        return root
+
+    def _at(self, event: Any) -> Position:
+        return Position(self._file, event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def _broken(self, error: MarkedYAMLError) -> NoReturn:
+        mark = error.problem_mark or error.context_mark
+        at = Position(self._file, mark.line + 1, mark.column + 1) if mark else Position(self._file, 1, 1)
+        start = error.context_mark.line + 1 if error.context_mark else at.line
+        problem = str(error.problem)
+        for beginning, sentence in _HINTS:
+            if problem.startswith(beginning):
+                what = problem.removeprefix("found character ").split(" that ")[0]
+                fail(at, f"not valid YAML: {sentence.format(what=what, start=start)}.")
+        fail(at, f"not valid YAML: {problem}; mend it here or just before.")
+
+    def _node(self, event: Any, depth: int) -> Node:
+        at = self._at(event)
+        if depth > MAX_DEPTH:
+            fail(at, f"values are nested more than {MAX_DEPTH} levels deep here; make it flatter.")
+        if isinstance(event, AliasEvent):
+            if event.anchor in self._open:
+                fail(at, f"the alias *{event.anchor} stands inside its own anchor; an alias must come after it.")
+            if event.anchor not in self._anchors:
+                fail(
+                    at, f"the alias *{event.anchor} names no anchor; write &{event.anchor} at the value meant, before this place."
+                )
+            return self._anchors[event.anchor]
+        if event.anchor:
+            self._open.add(event.anchor)
+        if isinstance(event, MappingStartEvent):
+            node = self._mapping(event, at, depth)
+        elif isinstance(event, SequenceStartEvent):
+            node = self._sequence(event, at, depth)
+        else:
+            node = self._scalar(event, at)
+        if event.anchor:
+            self._open.discard(event.anchor)
+            self._anchors[event.anchor] = node
+        return node
+
+    def _grown(self, size: int, child: Node, at: Position) -> int:
+        if size + child.size > MAX_NODES:
+            fail(at, f"the file holds more than {MAX_NODES} values once its aliases are written out; use fewer aliases.")
+        return size + child.size
+
+    def _tag(self, event: Any, at: Position, standard: str) -> str | None:
+        tag: str | None = event.tag
+        if tag is None or tag in ("!", _STANDARD + standard):
+            return None
+        if tag not in _ORDERS:
+            fail(at, f"the tag {quoted(tag.replace(_STANDARD, '!!'))} is not known; remove it. Known are !reset and !override.")
+        return tag
+
+    def _mapping(self, event: Any, at: Position, depth: int) -> Node:
+        values: dict[str, Node] = {}
+        keys: dict[str, Position] = {}
+        inherited: list[Node] = []
+        size = 1
+        while not isinstance(event_key := next(self._events), MappingEndEvent):
+            key_at = self._at(event_key)
+            key_node = self._node(event_key, depth + 1)
+            is_merge = isinstance(event_key, ScalarEvent) and event_key.value == "<<" and event_key.style is None
+            child = self._node(next(self._events), depth + 1)
+            size = self._grown(size, child, key_at)
+            if is_merge:
+                inherited += self._merged(child, key_at)
+                continue
+            key = self._key(event_key, key_node, key_at)
+            if key in values:
+                fail(key_at, f"the key {quoted(key)} stands here again, first at line {keys[key].line}; keep one of them.")
+            values[key], keys[key] = child, key_at
+        for parent in inherited:
+            assert isinstance(parent.value, dict)  # noqa: S101 - checked by _merged; tells the type checker
+            for key, child in parent.value.items():
+                if key not in values:
+                    values[key], keys[key] = child, parent.keys[key]
+        return Node(values, at, keys, self._tag(event, at, "map"), size)
+
+    @staticmethod
+    def _key(event: Any, node: Node, at: Position) -> str:
+        if isinstance(node.value, (dict, list)) or node.value is None:
+            fail(at, f"a key must be a name, not {node.kind}; write `name: value`.")
+        return event.value if isinstance(event, ScalarEvent) else str(node.value)
+
+    @staticmethod
+    def _merged(node: Node, at: Position) -> list[Node]:
+        parents = node.value if isinstance(node.value, list) else [node]
+        for parent in parents:
+            if not isinstance(parent.value, dict):
+                fail(at, f"`<<` takes a mapping or a list of mappings, not {parent.kind}; write `<<: *anchor`.")
+        return parents
+
+    def _sequence(self, event: Any, at: Position, depth: int) -> Node:
+        items: list[Node] = []
+        size = 1
+        while not isinstance(item := next(self._events), SequenceEndEvent):
+            child = self._node(item, depth + 1)
+            size = self._grown(size, child, self._at(item))
+            items.append(child)
+        return Node(items, at, tag=self._tag(event, at, "seq"), size=size)
+
+    def _scalar(self, event: Any, at: Position) -> Node:
+        text: str = event.value
+        tag: str | None = event.tag
+        if tag is None:
+            return Node(resolve(text) if event.style is None else text, at)
+        if tag in _ORDERS:
+            return Node(resolve(text) if event.style is None else text, at, tag=tag)
+        return Node(self._tagged(text, tag, at), at)
+
+    def _tagged(self, text: str, tag: str, at: Position) -> Scalar:
+        name = tag.removeprefix(_STANDARD)
+        if name in ("!", "str"):
+            return text
+        if name == "binary":
+            return _binary(text, at)
+        value = resolve(text)
+        wanted: dict[str, tuple[type, ...]] = {"int": (int,), "float": (float, int), "bool": (bool,), "null": (type(None),)}
+        if name not in wanted:
+            fail(at, f"the tag {quoted(tag.replace(_STANDARD, '!!'))} is not known; remove it. Known are !reset and !override.")
+        if not isinstance(value, wanted[name]) or (name != "bool" and isinstance(value, bool)):
+            fail(at, f"{quoted(text)} is not what its tag !!{name} says; correct one of them.")
+        return value
+
+
+def _binary(text: str, at: Position) -> str | bytes:
+    try:
+        data = base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        fail(at, "the value tagged !!binary is not valid base64; encode it again.")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data

@@ -1,0 +1,303 @@
+"""One service of the document as a ServiceSpec: the keys that stand by themselves. Keys that the audit refuses are passed over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from spin.compose.attached import configs, mounts_and_tmpfs, networks, no_target_twice, secrets
+from spin.compose.cursor import Cursor
+from spin.compose.forms import absolute_path, duration_ms, host_name, signal, size_bytes, words
+from spin.compose.published import lower_ports
+from spin.compose.references import parse_reference
+from spin.kit.text import quoted
+from spin.model.stack import Condition, Dependency, Healthcheck, Image, Resources, Restart, ServiceSpec
+
+MOST_REPLICAS = 10_000
+"""Upper bound of what is read as a number of replicas; the site's own limit is the audit's business."""
+LEAST_MEMORY = 6 * 1024 * 1024
+"""Docker Engine starts no container with less memory, bytes."""
+
+_ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}", re.ASCII)
+_CAPABILITY = re.compile(r"[A-Z][A-Z_]{1,30}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the stack will live: what image names and secret names are made from."""
+
+    stack: str
+    registry_host: str
+    project: str
+
+
+def lower_service(name: str, cursor: Cursor, target: Target) -> ServiceSpec:
+    """Raises InvalidInput."""
+    ports, expose, http = lower_ports(cursor)
+    mounts, tmpfs = mounts_and_tmpfs(cursor)
+    restart, restart_limit = _restart(cursor)
+    spec = ServiceSpec(
+        name=name,
+        image=service_image(name, cursor, target),
+        command=_command(cursor.get("command")),
+        entrypoint=_command(cursor.get("entrypoint")),
+        environment=_environment(cursor.get("environment")),
+        labels=labels(cursor.get("labels")),
+        user=_optional(cursor, "user", _user),
+        group_add=_group_add(cursor.get("group_add")),
+        cap_add=_cap_add(cursor.get("cap_add")),
+        read_only=_flag(cursor, "read_only"),
+        init=_flag(cursor, "init"),
+        working_dir=_optional(cursor, "working_dir", absolute_path),
+        hostname=_optional(cursor, "hostname", host_name),
+        stop_signal=_optional(cursor, "stop_signal", signal),
+        stop_grace_ms=_duration(cursor, "stop_grace_period", 10_000),
+        restart=restart,
+        restart_limit=restart_limit,
+        healthcheck=_healthcheck(cursor.get("healthcheck")),
+        ports=ports,
+        expose=expose,
+        http=http,
+        mounts=mounts,
+        tmpfs=tmpfs,
+        secrets=secrets(cursor),
+        configs=configs(cursor),
+        networks=networks(cursor),
+        depends_on=_depends_on(cursor.get("depends_on")),
+        resources=_resources(cursor),
+        replicas=_replicas(cursor),
+    )
+    _check_cap_drop(cursor.get("cap_drop"))
+    no_target_twice(cursor, spec)
+    return spec
+
+
+def service_image(name: str, cursor: Cursor, target: Target) -> Image:
+    """The image that the service runs; with `build`, the one that is built. Raises InvalidInput."""
+    image, build = cursor.get("image"), cursor.get("build")
+    if image is None and build is None:
+        cursor.fail("the service has neither `image` nor `build`; write one of them.")
+    if image is None:
+        image = Cursor(f"{target.stack}-{name.lower()}", cursor.path, cursor.positions)
+        try:
+            reference = parse_reference(image.value)
+        except ValueError:
+            cursor.fail("no image name can be made from this service's name; give the service an `image:` name.")
+    else:
+        reference = image.read(parse_reference)
+    if build is None:
+        reference = reference.on_hub()
+        return Image(reference.text("docker.io"), reference.digest)
+    if reference.digest:
+        image.fail("an image that is built here cannot be named by its digest; name it by a tag.")
+    if reference.host is None:
+        return Image(f"{target.registry_host}/{target.project}/{reference.text('')[1:]}")
+    return Image(reference.on_hub().text(""))
+
+
+def pairs(cursor: Cursor | None) -> dict[str, str | None]:
+    """A mapping, or a list of `KEY=value`; None for a key without a value."""
+    if cursor is None:
+        return {}
+    found: dict[str, str | None] = {}
+    if cursor.is_mapping():
+        for key, value in cursor.entries():
+            _pair_name(value, key)
+            found[key] = None if value.value is None else value.text()
+        return found
+    for item in cursor.items():
+        key, sign, text = item.text().partition("=")
+        _pair_name(item, key)
+        found[key] = text if sign else None
+    return found
+
+
+def _pair_name(cursor: Cursor, key: str) -> None:
+    if not key.strip() or "=" in key or any(c in key for c in "\n\r\t"):
+        cursor.fail(f"{quoted(key)} cannot be a name here; write NAME=value or `NAME: value`, the name without spaces around it.")
+
+
+def labels(cursor: Cursor | None) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((key, value or "") for key, value in pairs(cursor).items()))
+
+
+def _environment(cursor: Cursor | None) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((key, value) for key, value in pairs(cursor).items() if value is not None))
+
+
+def _command(cursor: Cursor | None) -> tuple[str, ...] | None:
+    """Empty is not the same as none: it takes away the image's own command."""
+    if cursor is None:
+        return None
+    if not cursor.is_text():
+        return tuple(item.text() for item in cursor.items())
+    try:
+        return words(cursor.text())
+    except ValueError as error:
+        cursor.fail(str(error))
+
+
+def _optional(cursor: Cursor, key: str, form: Callable[[str], str]) -> str | None:
+    found = cursor.get(key)
+    return None if found is None else found.read(form)
+
+
+def _flag(cursor: Cursor, key: str) -> bool:
+    found = cursor.get(key)
+    return False if found is None else found.boolean()
+
+
+def _duration(cursor: Cursor, key: str, default: int) -> int:
+    found = cursor.get(key)
+    return default if found is None else found.read(duration_ms)
+
+
+def _user(text: str) -> str:
+    name, colon, group = text.partition(":")
+    if not _ACCOUNT.fullmatch(name) or (colon and not _ACCOUNT.fullmatch(group)):
+        raise ValueError(f"{quoted(text)} is not a user; write UID, UID:GID or names of the image's own accounts.")
+    return text
+
+
+def _group_add(cursor: Cursor | None) -> tuple[str, ...]:
+    found: set[str] = set()
+    for item in cursor.items() if cursor else ():
+        group = item.line()
+        if not _ACCOUNT.fullmatch(group):
+            item.fail(f"{quoted(group)} is not a group; write a GID or the name of one of the image's own groups.")
+        found.add(group)
+    return tuple(sorted(found))
+
+
+def _capability(text: str) -> str:
+    name = text.upper().removeprefix("CAP_")
+    if not _CAPABILITY.fullmatch(name):
+        raise ValueError(f"{quoted(text)} is not a capability; write one such as NET_BIND_SERVICE.")
+    return name
+
+
+def _cap_add(cursor: Cursor | None) -> tuple[str, ...]:
+    return tuple(sorted({item.read(_capability) for item in cursor.items()})) if cursor else ()
+
+
+def _check_cap_drop(cursor: Cursor | None) -> None:
+    """Every capability is dropped in any case; what is written must still be capabilities."""
+    for item in cursor.items() if cursor else ():
+        item.read(_capability)
+
+
+def _restart(cursor: Cursor) -> tuple[Restart, int]:
+    found = cursor.get("restart")
+    if found is None:
+        return Restart.UNLESS_STOPPED, 0
+    if found.value is False:
+        return Restart.NO, 0
+    policy, colon, limit = found.line().partition(":")
+    if policy not in {r.value for r in Restart} or (
+        colon and (policy != "on-failure" or not re.fullmatch(r"[0-9]{1,6}", limit, re.ASCII))
+    ):
+        found.fail(
+            f'{quoted(found.value)} is not a restart policy; write "no", always, unless-stopped, on-failure or on-failure:3.'
+        )
+    return Restart(policy), int(limit or 0)
+
+
+def _healthcheck(cursor: Cursor | None) -> Healthcheck | None:
+    if cursor is None:
+        return None
+    if _flag(cursor, "disable"):
+        return Healthcheck(("NONE",))
+    test = cursor.get("test")
+    if test is None:
+        cursor.fail("the health check has no `test`; write one, or leave `healthcheck` out to use the image's own.")
+    retries, start_interval = cursor.get("retries"), cursor.get("start_interval")
+    return Healthcheck(
+        test=_test(test),
+        interval_ms=_duration(cursor, "interval", 0) or 30_000,
+        timeout_ms=_duration(cursor, "timeout", 0) or 30_000,
+        retries=(retries.integer(0, 1_000_000) if retries else 0) or 3,
+        start_period_ms=_duration(cursor, "start_period", 0),
+        start_interval_ms=start_interval.read(duration_ms) or None if start_interval else None,
+    )
+
+
+def _test(cursor: Cursor) -> tuple[str, ...]:
+    if cursor.is_text():
+        if not cursor.text().strip():
+            cursor.fail("the test is blank; write a command, or `disable: true`.")
+        return ("CMD-SHELL", cursor.text())
+    test = tuple(item.text() for item in cursor.items())
+    lengths = {"NONE": (1, 1), "CMD-SHELL": (2, 2), "CMD": (2, len(test))}
+    low, high = lengths.get(test[0] if test else "", (1, 0))
+    if not low <= len(test) <= high:
+        cursor.fail(
+            "a list must be [CMD, program, argument, …], [CMD-SHELL, one string] or [NONE]; add the first word, or write one string."
+        )
+    return test
+
+
+def _depends_on(cursor: Cursor | None) -> tuple[Dependency, ...]:
+    if cursor is None:
+        return ()
+    if not cursor.is_mapping():
+        return tuple(Dependency(name) for name in sorted({item.name("service") for item in cursor.items()}))
+    return tuple(sorted((_dependency(name, entry) for name, entry in cursor.entries()), key=lambda d: d.service))
+
+
+def _dependency(name: str, cursor: Cursor) -> Dependency:
+    if cursor.value is None:
+        return Dependency(name)
+    condition, required = cursor.get("condition"), cursor.get("required")
+    if condition and condition.value not in [c.value for c in Condition]:
+        condition.fail(f"{quoted(condition.value)} is not a condition; write one of {', '.join(c.value for c in Condition)}.")
+    return Dependency(
+        name,
+        Condition(condition.value) if condition else Condition.STARTED,
+        required.boolean() if required else True,
+    )
+
+
+def _replicas(cursor: Cursor) -> int:
+    scale, deploy = cursor.get("scale"), cursor.get("deploy")
+    replicas = deploy.get("replicas") if deploy else None
+    wanted = [found.integer(0, MOST_REPLICAS) for found in (scale, replicas) if found]
+    if scale and len(set(wanted)) > 1:
+        scale.fail(f"`scale` says {wanted[0]} and `deploy.replicas` says {wanted[1]}; keep one of them.")
+    return wanted[0] if wanted else 1
+
+
+def _resources(cursor: Cursor) -> Resources:
+    deploy = cursor.get("deploy")
+    resources = deploy.get("resources") if deploy else None
+    if resources is None:
+        return Resources()
+    limits, reserved = resources.get("limits"), resources.get("reservations")
+    pids = limits.get("pids") if limits else None
+    found = Resources(
+        cpus=_cpus(limits),
+        memory_bytes=_memory(limits),
+        pids=pids.integer(1, 4_194_304) if pids else None,
+        reserved_cpus=_cpus(reserved),
+        reserved_memory_bytes=_memory(reserved),
+    )
+    if found.cpus and found.reserved_cpus and found.reserved_cpus > found.cpus:
+        resources.fail("more CPUs are reserved than the limit allows; raise the limit or reserve less.")
+    if found.memory_bytes and found.reserved_memory_bytes and found.reserved_memory_bytes > found.memory_bytes:
+        resources.fail("more memory is reserved than the limit allows; raise the limit or reserve less.")
+    return found
+
+
+def _cpus(cursor: Cursor | None) -> float | None:
+    cpus = cursor.get("cpus") if cursor else None
+    return cpus.number(0.01, 1024) if cpus else None
+
+
+def _memory(cursor: Cursor | None) -> int | None:
+    memory = cursor.get("memory") if cursor else None
+    if memory is None:
+        return None
+    size = memory.read(size_bytes)
+    if size < LEAST_MEMORY:
+        memory.fail(f"{quoted(memory.value)} is less than the 6 MiB that a container needs; write for example 64m.")
+    return size
