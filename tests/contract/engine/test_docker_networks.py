@@ -1,0 +1,178 @@
+"""Stacks and sites beside each other on one Docker Engine."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from dataclasses import replace
+
+import pytest
+
+from spin.engines.docker import labels
+from spin.errors import Failed
+from spin.model.names import container_name
+from spin.model.observed import Instance, Phase
+from spin.model.stack import Attachment, Network, Volume
+from spin.model.steps import Create, EnsureNetwork, EnsureVolume, Remove, RemoveNetwork, Stop
+from support.docker import engine_site, inside, inspect, perl_server
+from support.engines import Bench, digest_of
+from support.platform import docker
+
+PORT = 7000
+
+
+def reaches(container: str, host: str | None, port: int = PORT) -> bool:
+    """A connection from inside the container; a name that does not resolve or a packet that is dropped is a no."""
+    program = f'exit(IO::Socket::INET->new(PeerAddr => "{host}", PeerPort => {port}, Timeout => 1.5) ? 0 : 1)'
+    return inside(container, "perl", "-MIO::Socket::INET", "-e", program).returncode == 0
+
+
+async def serving(bench: Bench, name: str, **more: object) -> Instance:
+    key = more.pop("key", None) or bench.key
+    made = await bench.run(bench.service(name, command=perl_server(PORT), **more), key=key)
+    seen = await bench.until_phase(made, Phase.READY, key=key)
+    assert seen.address is not None
+    return seen
+
+
+async def test_a_stack_reaches_its_own_services_by_name_and_no_other_stack_at_all(docker_bench: Bench) -> None:
+    web = await serving(docker_bench, "web")
+    api = await serving(docker_bench, "api")
+    foreign = await serving(docker_bench, "db", key=docker_bench.another("blog"))
+    assert reaches(web.id, "api")
+    assert reaches(web.id, container_name("shop", "api", 1))
+    assert reaches(web.id, api.address)
+    assert not reaches(web.id, "db")
+    assert not reaches(web.id, foreign.address)
+    assert not reaches(foreign.id, web.address)
+
+
+async def test_a_service_is_found_on_all_its_networks_under_its_aliases_there(docker_bench: Bench) -> None:
+    both = await serving(docker_bench, "db", networks=(Attachment("front"), Attachment("back", ("store",))))
+    front = await serving(docker_bench, "web", networks=(Attachment("front"),))
+    back = await serving(docker_bench, "api", networks=(Attachment("back"),))
+    assert reaches(front.id, "db")
+    assert reaches(back.id, "db")
+    assert reaches(back.id, "store")
+    assert not reaches(front.id, "store")
+    assert not reaches(front.id, back.address)
+    assert reaches(both.id, "web")
+    assert reaches(both.id, "api")
+
+
+async def test_there_is_no_way_out_of_an_internal_network(docker_bench: Bench) -> None:
+    key = docker_bench.key
+    await docker_bench.engine.execute(key, EnsureNetwork(Network("vault", internal=True), "test"))
+    made = await docker_bench.run(docker_bench.service(networks=(Attachment("vault"),)))
+    await docker_bench.until_phase(made, Phase.READY)
+    network = inspect(labels.network(docker_bench.site.id, key, "vault"))
+    assert network["Internal"]
+    assert "00000000" not in [line.split()[1] for line in inside(made.id, "cat", "/proc/net/route").stdout.splitlines()[1:]], (
+        "no default route"
+    )
+    with pytest.raises(Failed, match="internal"):
+        await docker_bench.engine.execute(key, EnsureNetwork(Network("vault", internal=False), "test"))
+
+
+async def test_two_sites_share_an_engine_and_see_nothing_of_each_other(docker_bench: Bench) -> None:
+    mine = await docker_bench.run(docker_bench.service())
+    with engine_site() as name:
+        async with docker_bench.second(replace(docker_bench.site, id=name)) as other:
+            assert await other.keys() == frozenset()
+            assert (await other.observe(docker_bench.key)).instances == ()
+            for step in (Stop(mine.id, mine.name, 0, "test"), Remove(mine.id, mine.name, "test")):
+                with pytest.raises(Failed, match="belongs to something else"):
+                    await other.execute(docker_bench.key, step)
+            await other.execute(docker_bench.key, RemoveNetwork("default", "test"))
+            await other.execute(docker_bench.key, EnsureNetwork(Network("default"), "test"))
+            await other.execute(docker_bench.key, Create(docker_bench.service(), digest_of("web"), 1, 1, "test"))
+            assert [i.phase for i in (await other.observe(docker_bench.key)).instances] == [Phase.CREATED]
+    assert [i.alive for i in (await docker_bench.engine.observe(docker_bench.key)).instances] == [True]
+
+
+async def test_a_container_of_nobody_is_not_touched(docker_bench: Bench) -> None:
+    stranger = docker("run", "--detach", "--rm", docker_bench.image.pinned).strip()
+    try:
+        for step in (Stop(stranger, "x", 0, "test"), Remove(stranger, "x", "test")):
+            with pytest.raises(Failed, match="belongs to something else"):
+                await docker_bench.engine.execute(docker_bench.key, step)
+        assert inspect(stranger)["State"]["Running"]
+    finally:
+        docker("rm", "--force", stranger)
+
+
+async def test_names_that_are_taken_by_something_foreign_are_refused(docker_bench: Bench) -> None:
+    site, key = docker_bench.site.id, docker_bench.key
+    volume, network = labels.volume(site, key, "data"), labels.network(site, key, "default")
+    container = labels.container(site, key, "web", 1, digest_of("web"), 1)
+    docker("volume", "create", volume)
+    docker("network", "create", "--subnet", "198.18.77.0/28", network)
+    try:
+        with pytest.raises(Failed, match=f"volume {volume}"):
+            await docker_bench.engine.execute(key, EnsureVolume(Volume("data"), "test"))
+        with pytest.raises(Failed, match=f"network {network}"):
+            await docker_bench.engine.execute(key, EnsureNetwork(Network("default"), "test"))
+    finally:
+        docker("volume", "rm", volume)
+        docker("network", "rm", network)
+    await docker_bench.engine.execute(key, EnsureNetwork(Network("default"), "test"))
+    docker("create", "--name", container, docker_bench.image.pinned)
+    try:
+        with pytest.raises(Failed, match=f"container {container}"):
+            await docker_bench.engine.execute(key, Create(docker_bench.service(), digest_of("web"), 1, 1, "test"))
+    finally:
+        docker("rm", container)
+
+
+async def test_a_volume_that_an_earlier_owner_of_the_name_left_behind_is_not_handed_on(docker_bench: Bench) -> None:
+    await docker_bench.engine.execute(docker_bench.key, EnsureVolume(Volume("data"), "test"))
+    heir = docker_bench.another("shop", project="teaching")
+    assert (await docker_bench.engine.observe(heir)).volumes == ()
+    with pytest.raises(Failed, match="belongs to something else"):
+        await docker_bench.engine.execute(heir, EnsureVolume(Volume("data"), "test"))
+
+
+async def test_more_networks_than_docker_has_subnets_for(docker_bench: Bench) -> None:
+    keys = [docker_bench.another(f"stack-{n}") for n in range(45)]
+    await asyncio.gather(*(docker_bench.engine.execute(k, EnsureNetwork(Network("default"), "test")) for k in keys))
+    assert await docker_bench.engine.keys() == frozenset(keys)
+    listed = docker("network", "ls", "--quiet", "--filter", f"label=spin.site={docker_bench.site.id}").split()
+    subnets = docker("network", "inspect", "--format", "{{range .IPAM.Config}}{{.Subnet}}{{end}}", *listed).split()
+    assert len(set(subnets)) == 45
+    pool = ipaddress.ip_network(docker_bench.site.subnets)
+    assert all(ipaddress.ip_network(s).subnet_of(pool) for s in subnets)
+
+
+async def test_two_platforms_allocating_from_one_range_at_once_both_succeed(docker_bench: Bench) -> None:
+    with engine_site() as name:
+        async with docker_bench.second(replace(docker_bench.site, id=name)) as other:
+            await asyncio.gather(
+                *(
+                    engine.execute(docker_bench.another(f"stack-{n}"), EnsureNetwork(Network("default"), "test"))
+                    for n in range(6)
+                    for engine in (docker_bench.engine, other)
+                )
+            )
+            assert len(await other.keys()) == len(await docker_bench.engine.keys()) == 6
+
+
+async def test_when_no_subnet_is_left_it_is_said(docker_bench: Bench) -> None:
+    small = replace(docker_bench.site, subnets="198.18.78.0/28", subnet_prefix=29)
+    async with docker_bench.second(small) as engine:
+        for stack in ("a", "b"):
+            await engine.execute(docker_bench.another(stack), EnsureNetwork(Network("default"), "test"))
+        with pytest.raises(Failed, match=r"No subnet is free.*198\.18\.78\.0/28"):
+            await engine.execute(docker_bench.another("c"), EnsureNetwork(Network("default"), "test"))
+
+
+async def test_of_two_networks_that_were_made_at_the_same_moment_the_older_stays(docker_bench: Bench) -> None:
+    key = docker_bench.key
+    await docker_bench.engine.execute(key, EnsureNetwork(Network("default"), "test"))
+    name = labels.network(docker_bench.site.id, key, "default")
+    first = inspect(name)
+    marks = [f"--label={n}={v}" for n, v in first["Labels"].items()]
+    # The engine refuses a name twice to those who ask it to check; this is what two who ask at once get.
+    docker("network", "create", "--subnet", "198.18.79.0/28", *marks, f"{name}-twin")
+    await docker_bench.engine.execute(key, EnsureNetwork(Network("default"), "test"))
+    left = docker("network", "ls", "--quiet", "--no-trunc", "--filter", f"label=spin.site={docker_bench.site.id}").split()
+    assert left == [first["Id"]]

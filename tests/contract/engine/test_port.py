@@ -1,0 +1,221 @@
+"""What every engine promises (spin.ports.engine)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from spin.errors import Failed
+from spin.model.names import InstanceId
+from spin.model.observed import Instance, Phase, Snapshot
+from spin.model.stack import Attachment, Config, Grant, Mount, Network, Restart, Volume
+from spin.model.steps import (
+    Create,
+    DeliverFiles,
+    EnsureNetwork,
+    EnsureVolume,
+    PullImage,
+    Remove,
+    RemoveFiles,
+    RemoveNetwork,
+    RemoveVolume,
+    Start,
+    Stop,
+)
+from support.engines import Bench, digest_of
+
+
+async def twice(bench: Bench, *steps: object) -> Snapshot:
+    for step in steps:
+        await bench.engine.execute(bench.key, step)
+        await bench.engine.execute(bench.key, step)
+    return await bench.engine.observe(bench.key)
+
+
+def lines(snapshot: Snapshot) -> list[tuple[str, int, int]]:
+    return [(i.service, i.slot, i.attempt) for i in snapshot.instances]
+
+
+async def test_nothing_is_observed_of_a_deployment_that_was_never_there(bench: Bench) -> None:
+    seen = await bench.engine.observe(bench.key)
+    assert (seen.instances, seen.networks, seen.volumes, seen.files) == ((), (), (), ())
+    assert await bench.engine.keys() == frozenset()
+
+
+async def test_the_engine_says_that_it_answers(bench: Bench) -> None:
+    health = await bench.engine.health()
+    assert health.reachable
+    assert health.version
+
+
+async def test_a_container_goes_from_created_to_ready_to_exited_to_gone(bench: Bench) -> None:
+    made = await bench.create(bench.service())
+    assert (made.phase, made.service, made.slot, made.attempt, made.digest) == (Phase.CREATED, "web", 1, 1, digest_of("web"))
+    assert made.address is None
+
+    await bench.engine.execute(bench.key, Start(made.id, made.name, "test"))
+    ready = await bench.until_phase(made, Phase.READY)
+    assert ready.address is not None
+    assert ready.alive
+
+    await bench.engine.execute(bench.key, Stop(made.id, made.name, 1000, "test"))
+    ended = await bench.until_phase(made, Phase.EXITED)
+    assert ended.exit_code is not None
+    assert ended.address is None
+    assert ended.since >= ready.since
+
+    await bench.engine.execute(bench.key, Remove(made.id, made.name, "test"))
+    assert (await bench.engine.observe(bench.key)).instances == ()
+
+
+async def test_pulling_twice_is_pulling_once(bench: Bench) -> None:
+    seen = await twice(bench, PullImage(bench.image.pinned, "test"))
+    assert bench.image.pinned in seen.images
+
+
+async def test_networks_and_volumes_are_made_once_and_removed_once(bench: Bench) -> None:
+    seen = await twice(
+        bench,
+        EnsureNetwork(Network("default"), "test"),
+        EnsureNetwork(Network("back"), "test"),
+        EnsureVolume(Volume("data"), "test"),
+    )
+    assert (seen.networks, seen.volumes) == (("back", "default"), ("data",))
+    seen = await twice(bench, RemoveNetwork("back", "test"), RemoveVolume("data", "test"))
+    assert (seen.networks, seen.volumes) == (("default",), ())
+
+
+async def test_creating_starting_stopping_and_removing_twice_is_doing_it_once(bench: Bench) -> None:
+    await bench.engine.execute(bench.key, EnsureNetwork(Network("default"), "test"))
+    spec = bench.service()
+    seen = await twice(bench, Create(spec, digest_of("web"), 1, 1, "test"), Create(spec, digest_of("web"), 2, 1, "test"))
+    assert lines(seen) == [("web", 1, 1), ("web", 2, 1)]
+    first = seen.instances[0]
+    await twice(bench, Start(first.id, first.name, "test"))
+    await bench.until_phase(first, Phase.READY)
+    seen = await twice(bench, Stop(first.id, first.name, 0, "test"))
+    assert seen.instances[0].phase is Phase.EXITED
+    seen = await twice(bench, Remove(first.id, first.name, "test"))
+    assert lines(seen) == [("web", 2, 1)]
+
+
+async def test_the_next_attempt_stands_beside_the_last_one(bench: Bench) -> None:
+    await bench.create(bench.service(), attempt=1)
+    await bench.create(bench.service(), attempt=2)
+    assert lines(await bench.engine.observe(bench.key)) == [("web", 1, 1), ("web", 1, 2)]
+
+
+async def test_containers_of_two_templates_stand_side_by_side(bench: Bench) -> None:
+    await bench.create(bench.service(), digest=digest_of("old"))
+    await bench.create(bench.service(), digest=digest_of("new"))
+    seen = await bench.engine.observe(bench.key)
+    assert {i.digest for i in seen.instances} == {digest_of("old"), digest_of("new")}
+
+
+async def test_stopping_or_removing_what_is_gone_is_done_and_starting_it_fails(bench: Bench) -> None:
+    gone = InstanceId("0" * 64)
+    await bench.engine.execute(bench.key, Stop(gone, "gone", 1000, "test"))
+    await bench.engine.execute(bench.key, Remove(gone, "gone", "test"))
+    await bench.engine.execute(bench.key, RemoveNetwork("gone", "test"))
+    await bench.engine.execute(bench.key, RemoveVolume("gone", "test"))
+    await bench.engine.execute(bench.key, RemoveFiles("gone", digest_of("gone"), "test"))
+    with pytest.raises(Failed):
+        await bench.engine.execute(bench.key, Start(gone, "gone", "test"))
+
+
+async def test_a_running_container_is_not_removed(bench: Bench) -> None:
+    made = await bench.run(bench.service())
+    with pytest.raises(Failed):
+        await bench.engine.execute(bench.key, Remove(made.id, made.name, "test"))
+
+
+async def test_a_deployment_sees_only_its_own(bench: Bench) -> None:
+    other = bench.another("blog")
+    upstairs = bench.another("shop", environment="production")
+    await bench.create(bench.service())
+    await bench.create(bench.service("api"), key=other)
+    await bench.engine.execute(upstairs, EnsureVolume(Volume("data"), "test"))
+    assert lines(await bench.engine.observe(bench.key)) == [("web", 1, 1)]
+    assert lines(await bench.engine.observe(other)) == [("api", 1, 1)]
+    assert (await bench.engine.observe(upstairs)).instances == ()
+    assert (await bench.engine.observe(bench.key)).volumes == ()
+    assert await bench.engine.keys() == {bench.key, other}, "a volume alone keeps no deployment"
+
+
+async def test_a_container_of_another_deployment_is_not_touched(bench: Bench) -> None:
+    other = bench.another("blog")
+    made = await bench.run(bench.service(), key=other)
+    for step in (Stop(made.id, made.name, 0, "test"), Remove(made.id, made.name, "test"), Start(made.id, made.name, "test")):
+        with pytest.raises(Failed):
+            await bench.engine.execute(bench.key, step)
+    assert (await bench.engine.observe(other)).instances[0].alive
+
+
+async def test_files_are_there_once_delivered_and_until_removed(bench: Bench) -> None:
+    bench.secrets.values["shop.key", 3] = b"hush"
+    deliver = DeliverFiles(
+        "web",
+        digest_of("web"),
+        bench.image.pinned,
+        configs=((Grant("motd", "/etc/motd"), Config("motd", b"hello")),),
+        secrets=((Grant("key", "/run/secrets/key"), "shop.key", 3),),
+        cause="test",
+    )
+    seen = await twice(bench, deliver)
+    assert seen.files == (("web", digest_of("web")),)
+    assert seen.volumes == ()
+    seen = await twice(bench, RemoveFiles("web", digest_of("web"), "test"))
+    assert seen.files == ()
+
+
+async def test_files_without_their_secret_are_not_delivered(bench: Bench) -> None:
+    grant = Grant("key", "/run/secrets/key")
+    deliver = DeliverFiles("web", digest_of("web"), bench.image.pinned, (), ((grant, "shop.key", 1),), "test")
+    with pytest.raises(Failed, match=r"shop\.key"):
+        await bench.engine.execute(bench.key, deliver)
+    assert (await bench.engine.observe(bench.key)).files == ()
+
+
+async def test_volumes_of_a_project_are_listed_with_who_uses_them_also_when_the_stack_is_gone(bench: Bench) -> None:
+    foreign = bench.another("other", project="teaching")
+    await bench.engine.execute(bench.key, EnsureVolume(Volume("data"), "test"))
+    await bench.engine.execute(foreign, EnsureVolume(Volume("data"), "test"))
+    made = await bench.create(bench.service(mounts=(Mount("data", "/data"),)))
+    (volume,) = await bench.engine.volumes("research")
+    assert (volume.key, volume.name, volume.used_by) == (bench.key, "data", ("web",))
+    await bench.engine.execute(bench.key, Remove(made.id, made.name, "test"))
+    await bench.engine.execute(bench.key, RemoveNetwork("default", "test"))
+    (volume,) = await bench.engine.volumes("research")
+    assert volume.used_by == ()
+    assert await bench.engine.keys() == frozenset()
+
+
+async def test_an_end_that_nobody_asked_for_is_hinted_at_and_seen(bench: Bench) -> None:
+    made = await bench.run(bench.service(restart=Restart.NO))
+    await bench.until_phase(made, Phase.READY)
+    waiting = asyncio.create_task(bench.until_phase(made, Phase.EXITED))
+    await bench.kill(made)
+    ended: Instance = await waiting
+    assert ended.exit_code not in (None, 0)
+    assert ended.detail
+
+
+async def test_a_service_may_join_several_networks(bench: Bench) -> None:
+    spec = bench.service(networks=(Attachment("front"), Attachment("back", ("store",))))
+    made = await bench.run(spec)
+    await bench.until_phase(made, Phase.READY)
+    assert (await bench.engine.observe(bench.key)).networks == ("back", "front")
+
+
+async def test_a_container_without_its_network_is_not_created(bench: Bench) -> None:
+    with pytest.raises(Failed, match="default"):
+        await bench.engine.execute(bench.key, Create(bench.service(), digest_of("web"), 1, 1, "test"))
+
+
+async def test_another_image_that_is_missing_makes_creating_fail(bench: Bench) -> None:
+    await bench.engine.execute(bench.key, EnsureNetwork(Network("default"), "test"))
+    spec = replace(bench.service(), image=replace(bench.image, digest="sha256:" + "0" * 64))
+    with pytest.raises(Failed):
+        await bench.engine.execute(bench.key, Create(spec, digest_of("web"), 1, 1, "test"))
