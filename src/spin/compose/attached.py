@@ -66,6 +66,10 @@ def _long_volume(item: Cursor) -> Mount | Tmpfs | None:
     if target is None:
         item.fail("the volume has no `target`; write the path in the container.")
     read_only, options = item.get("read_only"), item.get(kind.value)
+    other = {"tmpfs": ("source", "read_only", "volume"), "volume": ("tmpfs",)}.get(kind.value, ())
+    for key in other:
+        if found := item.get(key):
+            found.fail(f"`{key}` means nothing for `type: {kind.value}`; leave it out.")
     if kind.value == "tmpfs":
         size, mode = (options.get("size"), options.get("mode")) if options else (None, None)
         return Tmpfs(

@@ -113,16 +113,21 @@ def _secrets(root: Cursor, used: set[str], contents: Mapping[str, bytes], stack:
 
 def _secret(name: str, entry: Cursor, stack: str) -> SecretRef:
     own = name if name.startswith(f"{stack}.") else f"{stack}.{name}"
-    external = entry.get("external") if entry.value is not None else None
+    if entry.value is None:
+        entry.fail("it is not said where the secret comes from; write `file:`, `environment:` or `external: true`.")
+    external, given, file = entry.get("external"), entry.get("name"), entry.get("file") or entry.get("environment")
     if external and external.boolean():
-        given = entry.get("name")
+        if file:
+            file.fail("an external secret is stored already and has no source here; keep one of them.")
         stored = given.line() if given else name if "." in name else own
         if not _STORED.fullmatch(stored):
             (given or entry).fail(
                 f"{quoted(stored)} cannot be a secret's name; use at most 128 letters, digits, dots, hyphens, underscores."
             )
         return SecretRef(name, stored, external=True)
-    if entry.value is None or not (entry.get("file") or entry.get("environment")):
+    if given:
+        given.fail("only an external secret has a `name`; leave it out, the secret is stored as STACK.NAME.")
+    if file is None:
         entry.fail("it is not said where the secret comes from; write `file:`, `environment:` or `external: true`.")
     return SecretRef(name, own)
 

@@ -69,6 +69,8 @@ def lower_service(name: str, cursor: Cursor, target: Target) -> ServiceSpec:
         replicas=_replicas(cursor),
     )
     _check_cap_drop(cursor.get("cap_drop"))
+    if env_file := cursor.get("env_file"):
+        env_file.fail("the file has not been read in; send the document as `spin up` does, with its values in `environment`.")
     no_target_twice(cursor, spec)
     return spec
 

@@ -1,0 +1,30 @@
+"""Namespaces of the host or of another container: network, processes, IPC, host name, users, cgroups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from spin.model.finding import Severity
+from spin.policy.case import Case, Place, Rule, keys_said
+
+KEYS = ("network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup")
+_NETWORKS = "Leave `network_mode` out and name networks in `networks`; services reach each other by service name on all ports."
+
+
+def _find(case: Case) -> Iterator[Place]:
+    for place in keys_said(case, *KEYS):
+        if place.values["key"] in ("ipc", "cgroup") and place.values["value"] == "'private'":
+            continue
+        if place.values["key"] == "network_mode":
+            yield Place(place.path, place.service, place.values, instead=_NETWORKS)
+        else:
+            yield place
+
+
+RULE = Rule(
+    code="host-namespaces",
+    severity=Severity.REFUSE,
+    message="{key}: {value} would share a namespace of the host or of another container.",
+    instead="Leave `{key}` out: each container has its own.",
+    find=_find,
+)

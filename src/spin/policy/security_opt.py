@@ -1,0 +1,28 @@
+"""Security options of the engine (seccomp, AppArmor, no-new-privileges)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from spin.model.finding import Severity
+from spin.policy.case import Case, Place, Rule, items, keys_said
+
+_HARMLESS = ("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true")
+
+
+def _find(case: Case) -> Iterator[Place]:
+    for place in keys_said(case, "security_opt"):
+        options = [
+            option for name, content in case.services() if name == place.service for _, option in items(content["security_opt"])
+        ]
+        if not options or any(option not in _HARMLESS for option in options):
+            yield place
+
+
+RULE = Rule(
+    code="security-opt",
+    severity=Severity.REFUSE,
+    message="`security_opt` would change the protections that every container has.",
+    instead="Leave `security_opt` out; no-new-privileges holds for every container already.",
+    find=_find,
+)
