@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
@@ -14,6 +15,7 @@ from spin import site
 from spin.cli import commands, entry
 from spin.cli.lazy import Noun, Row
 from spin.main import SERVE
+from spin.policy import RULES, keys
 
 EXTRA = {"serve": SERVE}
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -167,9 +169,117 @@ def quote(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
+# ---- Compose files and the site's rules --------------------------------------------------------------------------------------
+
+
+def compose() -> str:
+    """The table of keys of `spin.policy.keys`, section by section of a Compose file, and the rules."""
+    lines = [f"# Compose files\n\n{MADE}", COMPOSE_INTRODUCTION]
+    for heading, shape in (
+        ("Top level", keys.FILE),
+        ("Services", keys.SERVICE),
+        ("Networks", keys.NETWORK),
+        ("Volumes", keys.VOLUME),
+        ("Configs", keys.CONFIG),
+        ("Secrets", keys.SECRET),
+    ):
+        rows = list(entries(shape))
+        lines += [f"## {heading}\n", supported([key for key, value in rows if isinstance(value, keys.Shape)])]
+        rest = together([(key, value) for key, value in rows if not isinstance(value, keys.Shape)])
+        if rest:
+            lines += ["", "| not supported | why | instead |", "| --- | --- | --- |"]
+        lines += [f"| {codes(names)} | {why} | {cell(instead)} |" for why, instead, names in rest]
+        lines.append("")
+    lines += ["## Rules\n", RULES_INTRODUCTION, "| rule | | what it says | instead |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| `{r.code}` | {r.severity.value} | {cell(r.message.format_map(Placeholders()))} | {cell(r.instead.format_map(Placeholders()))} |"
+        for r in RULES
+    ]
+    lines.append("")
+    return "\n".join(lines)
+
+
+class Placeholders(dict[str, str]):
+    """For showing a message without its values: `{count}` becomes COUNT."""
+
+    def __missing__(self, key: str) -> str:
+        return key.upper()
+
+
+def codes(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def supported(names: list[str]) -> str:
+    """The keys, each with the keys below it."""
+    if not any("." in name for name in names):
+        return f"Supported: {codes(names)}."
+    lines = ["| supported | with |", "| --- | --- |"]
+    plain = [name for name in names if "." not in name]
+    below = {name: [other.removeprefix(f"{name}.") for other in names if other.startswith(f"{name}.")] for name in plain}
+    lines += [f"| `{name}` | {codes(inner)} |" for name, inner in below.items() if inner]
+    lines += [f"| {codes([name for name, inner in below.items() if not inner])} | |"]
+    return "\n".join(lines)
+
+
+COMPOSE_INTRODUCTION = """Spin's contract is the Compose file, as the
+[Compose Specification](https://compose-spec.io) has it: short and long forms,
+`${VARIABLE}` in all its forms, `.env`, several files with `-f` that are merged, anchors, `x-…` keys. What a key means is what it
+means to Docker Compose. This page says which keys are honoured. Any other key is refused by name; none is dropped in silence.
+
+One extension, on a service: `x-spin`.
+
+```yaml
+services:
+  web:
+    image: web:1.0
+    x-spin:
+      http: 8080                    # the port on which the containers speak HTTP: reached through the edge
+      hosts: [www.physics.example]  # further host names, beside <service>.<stack>.<environment>.<domain>
+```
+
+A published port 80 or 443 (`"80:8080"`) means the same: through the edge to port 8080 of the containers, not a port of the host.
+
+An image without a registry's host, of a service with `build`, is the project's own: `image: web:1.0` is `web:1.0` in the project of the
+site's registry. To use such an image without `build` write `${SPIN_REGISTRY}/${SPIN_PROJECT}/web:1.0`; `spin` sets both
+variables, and `SPIN_ENVIRONMENT`.
+
+A secret is stored as `<stack>.<key>`. With `file:` or `environment:` its content travels with `spin up`; with `external: true` it must be
+there before: `spin secret create <stack>.<key> FILE`.
+"""
+
+RULES_INTRODUCTION = """Checked on the server before anything is created, on every way to a new revision; all findings come at once. What is
+marked *refuse* stops the change. `spin check` shows the findings and changes nothing.
+"""
+
+
+def entries(shape: keys.Shape, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Every key with what becomes of it; keys of keys as `build.context`. What people name themselves is left to its own section."""
+    for key, value in sorted((shape.keys or {}).items()):
+        yield f"{prefix}{key}", value
+        inner = (
+            value.items or (value.named if prefix or shape is not keys.FILE else None) if isinstance(value, keys.Shape) else None
+        )
+        if inner is not None:
+            yield from entries(inner, f"{prefix}{key}.")
+        if isinstance(value, keys.Shape) and value.keys:
+            yield from entries(value, f"{prefix}{key}.")
+
+
+def together(rows: list[tuple[str, object]]) -> list[tuple[str, str, list[str]]]:
+    """Keys with the same reason on one line."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for key, value in rows:
+        if isinstance(value, keys.Refused):
+            found.setdefault((value.reason, value.instead), []).append(key)
+        elif isinstance(value, keys.Ruled):
+            found.setdefault((f"rule `{value.rule}`", "see below"), []).append(key)
+    return [(why, instead, names) for (why, instead), names in found.items()]
+
+
 # ---- All of them -------------------------------------------------------------------------------------------------------------
 
-PAGES = {"cli.md": cli, "site-file.md": site_file}
+PAGES = {"cli.md": cli, "compose.md": compose, "site-file.md": site_file}
 
 
 def out_of_date() -> list[str]:
