@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
@@ -116,7 +115,16 @@ def site_file() -> str:
         lines += [f"{heading}\n", f"{inspect.getdoc(kind)}\n", "| key | default | meaning |", "| --- | --- | --- |"]
         lines += [f"| `{f.name}` | {default(f)} | {cell(docstrings[f.name])} |" for f in fields(kind)]
         lines.append("")
+        given: Any = {site.Environment: site.Site().environments, site.PortClass: site.Site().port_classes}.get(kind, ())
+        if given:
+            lines += ["By default:\n", "```toml", "\n\n".join(table(heading.strip("# `"), item) for item in given), "```\n"]
     return "\n".join(lines)
+
+
+def table(heading: str, item: Any) -> str:
+    """A table of the file that says what `item` is, as far as it is not the default."""
+    written = [(f.name, getattr(item, f.name), f.default) for f in fields(item)]
+    return "\n".join([heading, *(f"{name} = {toml(value).strip('`')}" for name, value, usual in written if value != usual)])
 
 
 SITE_INTRODUCTION = """The operators' rules, in TOML. `spin serve --config FILE` reads it. Every key has a default, so that no file at
