@@ -64,3 +64,8 @@ class DeploymentStatus:
     instances: tuple[InstanceStatus, ...]
     observed: datetime
     detail: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """Nothing is under way any more. A stack of which a part was stopped is degraded, and settled all the same."""
+        return self.state in SETTLED or (bool(self.services) and all(s.state in SETTLED for s in self.services))

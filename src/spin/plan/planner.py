@@ -125,11 +125,15 @@ class _Work:
     def _create(self) -> Iterable[Step]:
         if not is_supplied(self.service, self.observed):
             return
-        live = sum(i.alive or i.phase is Phase.CREATED for i in self.view.instances)
+        live = sum(self._takes_room(i) for i in self.view.instances)
         for slot in self.view.missing[: room_to_create(self.budget, live=live)]:
             yield self._new(slot, self._why_missing(slot))
         for i in self._successors():
             yield self._new(i.slot, f"attempt {i.attempt} is unhealthy{': ' + i.detail if i.detail else ''}")
+
+    def _takes_room(self, i: Instance) -> bool:
+        """What gives way when its place is needed takes none, or a failed upgrade would stand in the way of the next one."""
+        return (i.alive or i.phase is Phase.CREATED) and not (i in self.view.leftovers and self._is_idle(i))
 
     def _new(self, slot: int, cause: str) -> Create:
         return Create(self.service.spec, self.service.digest, slot, self.view.next_attempt(slot), cause)
@@ -191,6 +195,7 @@ class _Work:
             yield from self._take_down(i, f"{self._why_not(i)}; its place is needed")
 
     def _is_idle(self, i: Instance) -> bool:
+        """A leftover that runs, but does not serve, in a slot that is wanted."""
         return i.phase in (Phase.STARTING, Phase.UNHEALTHY) and not i.routed and not self._is_surplus(i)
 
     def _is_done_for(self, i: Instance) -> bool:
@@ -201,8 +206,9 @@ class _Work:
             return self._may_take_over(i)
         return serves(self.service, keeper) or ended_well(self.service, keeper)
 
-    def _hopeless_first(self, i: Instance) -> tuple[bool, bool, int]:
-        return not self.view.is_current(i), i.phase is not Phase.UNHEALTHY, -i.slot
+    def _hopeless_first(self, i: Instance) -> tuple[bool, bool, float, int]:
+        """Earlier attempts of the wanted template, then what is unhealthy, then what was tried last."""
+        return not self.view.is_current(i), i.phase is not Phase.UNHEALTHY, -i.since.timestamp(), -i.slot
 
     def _may_take_over(self, i: Instance) -> bool:
         """Stop-first: the successor of `i` is there and could start, or runs already."""

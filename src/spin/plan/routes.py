@@ -72,26 +72,21 @@ def apply(
             routed.discard(step.id)
     found: dict[str, set[str]] = {}
     for service in desired.services:
-        hosts = hosts_of(key, service.spec, domain)
+        hosts = [h for h in hosts_of(key, service.spec, domain) if h not in held]
         before = {_address(t): t for r in table if r.owner == str(key) and r.host in hosts for t in r.targets}
-        targets = {
-            _instance_target(service, i, before)
-            for i in snapshot.instances
-            if i.service == service.name and i.id in routed and i.alive and i.address is not None
-        }
-        for host in hosts:
-            if targets and host not in held:
-                found.setdefault(host, set()).update(targets)
+        for i in snapshot.instances:
+            if i.service == service.name and i.id in routed and i.alive and i.address is not None:
+                for host in hosts:
+                    found.setdefault(host, set()).add(_target_of(service, i.address, i.digest, before))
     routes = [Route(host, str(key), tuple(sorted(targets))) for host, targets in found.items()]
     return tuple(sorted([*others, *routes], key=lambda r: r.host))
 
 
-def _instance_target(service: DesiredService, instance: Instance, before: dict[str, str]) -> str:
-    """Where to reach `instance`. One made from an earlier template may listen on another port: it keeps the one it has."""
-    if instance.address is None or service.spec.http is None:
-        raise ValueError(f"{instance.name} cannot be reached through the edge")
-    usual = _target(instance.address, service.spec.http.port)
-    return usual if instance.digest == service.digest else before.get(instance.address, usual)
+def _target_of(service: DesiredService, address: str, digest: str, before: dict[str, str]) -> str:
+    """Where to reach a container. One made from an earlier template may listen on another port: it keeps the one it has."""
+    if digest != service.digest and address in before:
+        return before[address]
+    return _target(address, service.spec.http.port if service.spec.http else 80)
 
 
 def _target(address: str, port: int) -> str:

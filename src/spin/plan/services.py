@@ -176,9 +176,11 @@ def is_stuck(view: View, all_views: Survey, seen: frozenset[str] = frozenset()) 
         return False
     for dependency in _dependencies(view):
         other = all_views.view(dependency.service)
-        if other is None or not _unmet(dependency, other):
+        if not _unmet(dependency, other):
             continue
-        if _came_to_nothing(dependency, other) is not None or is_stuck(other, all_views, seen | {view.name}):
+        if other is None or _came_to_nothing(dependency, other) is not None:
+            return True
+        if is_stuck(other, all_views, seen | {view.name}):
             return True
     return False
 
