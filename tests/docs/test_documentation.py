@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
+from spin import compose, policy
 from spin.cli import commands
 from spin.cli.lazy import Noun
 from spin.main import SERVE
+from spin.model.names import StackName
+from spin.site import Site, parse_site
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
@@ -116,6 +119,22 @@ def test_the_table_of_packages_is_the_import_rule() -> None:
     table = text[text.index("| package | what it is |") :].split("\n\n")[0]
     told = [set(re.findall(r"`(\w+)`", line.split("|")[1])) for line in table.splitlines()[2:]]
     assert told == layers
+
+
+@pages
+def test_site_files_in_examples_are_valid(page: Path) -> None:
+    for block in re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
+        parse_site(block, page.name)
+
+
+def test_the_example_breaks_no_rule_and_is_named_after_its_directory() -> None:
+    folder = ROOT / "examples" / "three-tier"
+    submission = compose.load(
+        [("compose.yaml", (folder / "compose.yaml").read_text())], {}, lambda path: (folder / path).read_bytes(), dotenv=None
+    )
+    spec = compose.lower(submission, stack=StackName(folder.name), registry_host="localhost:5000", project="science")
+    assert policy.audit(submission, spec, Site()) == ()
+    assert [s.stored for s in spec.secrets] == ["three-tier.db-password"]
 
 
 def test_every_dependency_is_locked() -> None:
