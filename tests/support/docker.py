@@ -164,11 +164,13 @@ class TokenKey:
 class LocalRegistry:
     """A CNCF Distribution registry on a free port of the loopback, which Docker trusts without TLS. A context manager.
 
-    With `key` it asks for tokens signed by that key; otherwise everybody may do everything.
+    With `key` it asks for tokens signed by that key; otherwise everybody may do everything. With `storage` it has the images of
+    that registry, which must outlive it.
     """
 
-    def __init__(self, key: TokenKey | None = None) -> None:
+    def __init__(self, key: TokenKey | None = None, *, storage: LocalRegistry | None = None) -> None:
         self._key = key
+        self._storage = storage
         self._folder = tempfile.TemporaryDirectory(prefix="spin-registry-")
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
@@ -198,10 +200,11 @@ class LocalRegistry:
     def __enter__(self) -> Self:
         self.port = free_ports(1)[0]
         folder = Path(self._folder.name)
+        data = Path((self._storage or self)._folder.name) / "data"
         config: dict[str, Any] = {
             "version": "0.1",
             "log": {"level": "error", "accesslog": {"disabled": True}},
-            "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
+            "storage": {"filesystem": {"rootdirectory": str(data)}},
             "http": {"addr": f"127.0.0.1:{self.port}"},
         }
         if self._key is not None:

@@ -73,12 +73,19 @@ class Bench:
         return ServiceSpec(name=name, image=self.image, **chosen)
 
     async def create(
-        self, spec: ServiceSpec, *, slot: int = 1, attempt: int = 1, key: DeploymentKey | None = None, digest: str | None = None
+        self,
+        spec: ServiceSpec,
+        *,
+        slot: int = 1,
+        attempt: int = 1,
+        key: DeploymentKey | None = None,
+        digest: str | None = None,
+        internal: bool = False,
     ) -> Instance:
         """The networks and the container; returns it as observed. The digest follows from the service's name unless given."""
         key = key or self.key
         for attachment in spec.networks:
-            await self.engine.execute(key, EnsureNetwork(Network(attachment.network), "test"))
+            await self.engine.execute(key, EnsureNetwork(Network(attachment.network, internal=internal), "test"))
         made = digest or digest_of(spec.name)
         await self.engine.execute(key, Create(spec, made, slot, attempt, "test"))
         return next(
@@ -116,6 +123,16 @@ class Bench:
     async def _listen(self, hinted: asyncio.Event) -> None:
         async for _ in self.engine.hints():
             hinted.set()
+
+    async def until_seen(self, check: Callable[[Snapshot], bool], *, within: float = SECONDS) -> Snapshot:
+        """Like `until`, for what comes without a hint: look again and again."""
+        deadline = asyncio.get_running_loop().time() + within
+        while True:
+            seen = await self.engine.observe(self.key)
+            if check(seen):
+                return seen
+            assert asyncio.get_running_loop().time() < deadline, f"not within {within} s; observed last: {seen}"
+            await asyncio.sleep(0.05)
 
     async def until_phase(self, instance: Instance, *phases: Phase, key: DeploymentKey | None = None) -> Instance:
         seen = await self.until(lambda s: any(i.id == instance.id and i.phase in phases for i in s.instances), key=key)

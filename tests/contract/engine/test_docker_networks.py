@@ -63,7 +63,7 @@ async def test_a_service_is_found_on_all_its_networks_under_its_aliases_there(do
 async def test_there_is_no_way_out_of_an_internal_network(docker_bench: Bench) -> None:
     key = docker_bench.key
     await docker_bench.engine.execute(key, EnsureNetwork(Network("vault", internal=True), "test"))
-    made = await docker_bench.run(docker_bench.service(networks=(Attachment("vault"),)))
+    made = await docker_bench.run(docker_bench.service(networks=(Attachment("vault"),)), internal=True)
     await docker_bench.until_phase(made, Phase.READY)
     network = inspect(labels.network(docker_bench.site.id, key, "vault"))
     assert network["Internal"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import replace
 
@@ -36,9 +35,7 @@ async def test_a_health_check_with_a_long_interval_does_not_keep_a_container_fro
 
 async def test_what_the_health_check_says_is_shown_while_it_fails(docker_bench: Bench) -> None:
     made = await docker_bench.run(docker_bench.service(healthcheck=check("echo the database is away; exit 1")))
-    async with asyncio.timeout(20):
-        while not (seen := (await docker_bench.engine.observe(docker_bench.key)).instances[0]).detail:
-            await asyncio.sleep(0.05)
+    (seen,) = (await docker_bench.until_seen(lambda s: bool(s.instances[0].detail))).instances
     assert (seen.phase, seen.detail) == (Phase.STARTING, "health check: the database is away")
     assert made.id == seen.id
 
@@ -71,9 +68,7 @@ async def test_the_engines_own_verdict_unhealthy_stands_and_says_why(docker_benc
 
 async def test_a_web_service_is_up_when_its_port_answers(docker_bench: Bench) -> None:
     made = await docker_bench.run(docker_bench.service(command=perl_server(7001, after=1.5), http=Http(7001)))
-    async with asyncio.timeout(20):
-        while not (seen := (await docker_bench.engine.observe(docker_bench.key)).instances[0]).detail:
-            await asyncio.sleep(0.05)
+    (seen,) = (await docker_bench.until_seen(lambda s: bool(s.instances[0].detail))).instances
     assert (seen.phase, seen.detail) == (Phase.STARTING, "nothing answers on port 7001 yet")
     await docker_bench.until_phase(made, Phase.READY)
 

@@ -62,8 +62,10 @@ class Client:
     async def version(self) -> dict[str, Any]:
         """The engine's account of itself."""
         async with self._send("GET", "version", GREETING) as response:
-            answer: dict[str, Any] = await response.json()
-            return answer
+            answer = json.loads(await response.read())
+        if not isinstance(answer, dict) or "ApiVersion" not in answer:
+            raise EngineUnavailable("What answers there is not a Docker Engine.", engine="docker")
+        return answer
 
     async def api(self) -> tuple[int, int]:
         """Version of the API in use: the engine's newest, or NEWEST_API if that is older."""
@@ -142,7 +144,7 @@ class Client:
                 if response.status >= 400:
                     raise DockerError(response.status, _reason(await response.read()))
                 yield response
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, json.JSONDecodeError) as error:
             self._api = None  # another engine may answer next time
             why = "it did not answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
             raise EngineUnavailable(f"The Docker Engine does not answer: {why}.", engine="docker") from error

@@ -1,0 +1,179 @@
+"""What a real container is allowed, what it writes, and which ports are taken."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from spin.model.observed import Phase
+from spin.model.stack import Mount, Port, Protocol, Resources, Restart, Tmpfs, Volume
+from spin.model.steps import EnsureVolume, Start, Stop
+from spin.ports.engine import LogLine, LogQuery
+from support.docker import engine_site, inside, inspect
+from support.engines import Bench
+from support.platform import docker, free_ports
+
+
+async def ready(bench: Bench, **more: object) -> str:
+    made = await bench.run(bench.service(**more))
+    await bench.until_phase(made, Phase.READY)
+    return made.id
+
+
+def status(container: str) -> dict[str, str]:
+    return dict(line.split(":\t", 1) for line in inside(container, "cat", "/proc/1/status").stdout.splitlines())
+
+
+async def test_a_container_has_no_capabilities_and_cannot_gain_any(docker_bench: Bench) -> None:
+    container = await ready(docker_bench)
+    seen = status(container)
+    assert {seen[c] for c in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
+    assert seen["NoNewPrivs"] == "1"
+
+
+async def test_a_container_has_the_capabilities_that_were_added_and_no_more(docker_bench: Bench) -> None:
+    container = await ready(docker_bench, cap_add=("CHOWN",))
+    assert int(status(container)["CapBnd"], 16) == 1 << 0, "CAP_CHOWN is number 0 (linux/capability.h)"
+
+
+async def test_limits_hold_also_where_the_service_names_none(docker_bench: Bench) -> None:
+    docker_bench.site = replace(docker_bench.site, limits=replace(docker_bench.site.limits, memory_bytes=64 * 2**20, pids=50))
+    async with docker_bench.second() as engine:
+        docker_bench.engine = engine
+        made = await docker_bench.create(docker_bench.service())
+    host = inspect(made.id)["HostConfig"]
+    assert (host["Memory"], host["MemorySwap"], host["PidsLimit"]) == (64 * 2**20, 64 * 2**20, 50)
+    assert host["NanoCpus"] > 0
+    assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-size": str(10 * 2**20), "max-file": "3"}}
+    assert not host["Privileged"]
+
+
+async def test_more_processes_than_allowed_are_refused_by_the_kernel(docker_bench: Bench) -> None:
+    container = await ready(docker_bench, resources=Resources(pids=8))
+    forking = inside(container, "perl", "-e", "for (1..20) { my $p = fork; defined $p or exit 7; $p or sleep 5, exit }")
+    assert forking.returncode == 7
+
+
+async def test_user_groups_tmpfs_volume_and_read_only_root(docker_bench: Bench) -> None:
+    await docker_bench.engine.execute(docker_bench.key, EnsureVolume(Volume("data"), "test"))
+    container = await ready(
+        docker_bench,
+        user="1234:2345",
+        group_add=("3456",),
+        read_only=True,
+        tmpfs=(Tmpfs("/scratch", size_bytes=65536, mode=0o1777),),
+        mounts=(Mount("data", "/data", read_only=True),),
+        hostname="front",
+    )
+    assert inside(container, "sh", "-c", "id -u; id -g; id -G; hostname || cat /proc/sys/kernel/hostname").stdout.split() == [
+        *("1234", "2345", "2345", "3456"),
+        "front",
+    ]
+    assert inside(container, "touch", "/scratch/x").returncode == 0
+    assert inside(container, "touch", "/tmp/x").returncode != 0
+    assert inside(container, "touch", "/data/x").returncode != 0
+    assert inside(container, "stat", "-c", "%a", "/scratch").stdout.strip() == "1777"
+
+
+async def test_users_labels_are_there_and_cannot_pass_for_spins(docker_bench: Bench) -> None:
+    made = await docker_bench.create(docker_bench.service(labels=(("owner", "ada"), ("spin.site", "x"), ("spin.other", "y"))))
+    marks = inspect(made.id)["Config"]["Labels"]
+    assert marks["owner"] == "ada"
+    assert marks["spin.site"] == docker_bench.site.id
+    assert "spin.other" not in marks
+
+
+async def test_a_container_that_ends_by_its_signal_is_not_killed(docker_bench: Bench) -> None:
+    trap = ("sh", "-c", "trap 'exit 42' USR1; while :; do sleep 0.05; done")
+    made = await docker_bench.run(docker_bench.service(command=trap, init=False, stop_signal="SIGUSR1"))
+    await docker_bench.until_phase(made, Phase.READY)
+    await docker_bench.engine.execute(docker_bench.key, Stop(made.id, made.name, 15_000, "test"))
+    assert (await docker_bench.engine.observe(docker_bench.key)).instances[0].exit_code == 42
+
+
+async def lines(bench: Bench, **query: object) -> list[LogLine]:
+    return [line async for line in bench.engine.logs(bench.key, LogQuery(**query))]
+
+
+async def ended(bench: Bench, name: str, program: str, *, slot: int = 1) -> None:
+    spec = bench.service(name, command=("perl", "-e", "$| = 1; " + program), restart=Restart.NO)
+    await bench.until_phase(await bench.run(spec, slot=slot), Phase.EXITED)
+
+
+async def test_logs_of_ended_containers_are_complete_whatever_was_written(docker_bench: Bench) -> None:
+    await ended(docker_bench, "web", r'print "x" x 40000, "\n"; print "\xff\xfe\n"; print STDERR "oops\r\n"; print "no end"')
+    seen = await lines(docker_bench)
+    assert {(line.instance, line.time.tzinfo) for line in seen} == {("shop-web-1", UTC)}
+    assert [line.text for line in seen if line.stream == "stdout"] == ["x" * 40000, "\ufffd\ufffd", "no end"]
+    assert [line.text for line in seen if line.stream == "stderr"] == ["oops"]
+
+
+async def test_logs_of_several_containers_are_merged_by_time(docker_bench: Bench) -> None:
+    tick = 'for (1..5) { print "%s $_\\n"; select(undef, undef, undef, 0.2) }'
+    specs = [docker_bench.service(n, command=("perl", "-e", "$| = 1; " + tick % n), restart=Restart.NO) for n in ("web", "api")]
+    made = [await docker_bench.create(spec) for spec in specs]
+    for each in made:
+        await docker_bench.engine.execute(docker_bench.key, Start(each.id, each.name, "test"))
+    for each in made:
+        await docker_bench.until_phase(each, Phase.EXITED)
+    seen = await lines(docker_bench)
+    assert len(seen) == 10
+    assert [line.time for line in seen] == sorted(line.time for line in seen)
+    assert [line.instance for line in seen] != sorted(line.instance for line in seen)
+
+
+async def test_logs_can_be_narrowed_by_service_slot_length_and_time(docker_bench: Bench) -> None:
+    await ended(docker_bench, "web", 'print "early\n"; sleep 1; print "late\n"')
+    await ended(docker_bench, "web", 'print "second\n"', slot=2)
+    await ended(docker_bench, "api", 'print "api\n"')
+    assert {line.text for line in await lines(docker_bench, service="web")} == {"early", "late", "second"}
+    assert [line.text for line in await lines(docker_bench, service="web", slot=2)] == ["second"]
+    assert [line.text for line in await lines(docker_bench, service="web", slot=1, tail=1)] == ["late"]
+    first, last = await lines(docker_bench, service="web", slot=1)
+    between = first.time + (last.time - first.time) / 2
+    assert [line.text for line in await lines(docker_bench, service="web", slot=1, since=between)] == ["late"]
+    assert await lines(docker_bench, since=datetime.now(UTC) + timedelta(hours=1)) == []
+    assert await lines(docker_bench, tail=0) == []
+
+
+async def test_a_published_port_is_on_the_address_of_its_class(docker_bench: Bench) -> None:
+    number = free_ports(1)[0]
+    made = await docker_bench.run(docker_bench.service(ports=(Port(80, number),)))
+    await docker_bench.until_phase(made, Phase.READY)
+    assert inspect(made.id)["NetworkSettings"]["Ports"]["80/tcp"] == [{"HostIp": "127.0.0.1", "HostPort": str(number)}]
+
+
+async def test_ports_that_cannot_be_published_are_said_to_be_whose(docker_bench: Bench) -> None:
+    mine, other, stranger, process, free = free_ports(5)
+    upstairs = docker_bench.another("blog", environment="production")
+    for number, key in ((mine, docker_bench.key), (other, upstairs)):
+        made = await docker_bench.run(docker_bench.service(ports=(Port(80, number),)), key=key)
+        await docker_bench.until_phase(made, Phase.READY, key=key)
+    wanted = tuple(Port(80, number) for number in (mine, other, stranger, process, free))
+    container = docker("run", "--detach", "--rm", "--publish", f"127.0.0.1:{stranger}:80", docker_bench.image.pinned).strip()
+    try:
+        with socket.socket() as held:
+            held.bind(("127.0.0.1", process))
+            held.listen()
+            answer = await docker_bench.engine.taken_ports(docker_bench.key, wanted)
+    finally:
+        docker("rm", "--force", container)
+    assert answer == (
+        (wanted[1], "the stack production/blog"),
+        (wanted[2], "another container"),
+        (wanted[3], "a process on the engine's host"),
+    )
+    assert await docker_bench.engine.taken_ports(docker_bench.key, ()) == ()
+
+
+async def test_the_stacks_of_another_site_are_not_named(docker_bench: Bench) -> None:
+    number = free_ports(1)[0]
+    made = await docker_bench.run(docker_bench.service(ports=(Port(53, number, Protocol.UDP),)))
+    await docker_bench.until_phase(made, Phase.READY)
+    with engine_site() as name:
+        async with docker_bench.second(replace(docker_bench.site, id=name)) as other:
+            port = Port(53, number, Protocol.UDP)
+            assert await other.taken_ports(docker_bench.key, (port, replace(port, protocol=Protocol.TCP))) == (
+                (port, "another container"),
+            )
