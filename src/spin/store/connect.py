@@ -14,6 +14,7 @@ milliseconds long, so the queue is short. Readers never wait: they see one snaps
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -91,18 +92,25 @@ def create_file(path: Path) -> None:
     """Make the database file, readable by its owner only; SQLite gives its companions (-wal, -shm) the same mode.
 
     A file that exists is not opened here: closing it would drop the locks that SQLite holds on it in this process.
+    Raises OSError.
     """
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
+        if not path.is_file():
+            raise OSError(errno.EINVAL, "not a file") from None
         path.chmod(0o600)
 
 
 def _configure(connection: Any, _: Any) -> None:
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    try:
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+    except BaseException:
+        connection.close()  # the pool has not taken it yet, and nobody else would end its thread
+        raise
 
 
 def _begin(connection: Connection) -> None:

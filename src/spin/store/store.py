@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import URL, exc, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -104,16 +104,15 @@ async def _alone(url: URL) -> AsyncIterator[None]:
         yield
         return
     path = Path(str(url.database))
-    try:
-        descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise Failed(f"The store {path} cannot be opened: {error.strerror}.", path=str(path)) from error
-    try:
-        await _locked(descriptor)
-        create_file(path)
+    async with AsyncExitStack() as stack:
+        try:
+            lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            stack.callback(os.close, lock)
+            await _locked(lock)
+            create_file(path)
+        except OSError as error:
+            raise Failed(f"The store {path} cannot be opened: {error.strerror}.", path=str(path)) from error
         yield
-    finally:
-        os.close(descriptor)
 
 
 async def _locked(descriptor: int) -> None:
@@ -162,11 +161,13 @@ async def _transaction(engine: AsyncEngine, *, write: bool) -> AsyncIterator[Asy
 
 
 async def _commit(connection: AsyncConnection) -> None:
-    """On SQLite a commit that fails (a broken reference, a full disk) leaves the transaction open, and the driver takes it for ended:
-    such a connection, still holding the write lock, must not go back to the others.
+    """On SQLite a commit that fails (a broken reference, a full disk) leaves the transaction open, and SQLAlchemy takes it for ended:
+    rolled back here, the connection does not go back to the pool with the write lock in its hands.
     """
     try:
         await connection.commit()
     except BaseException:
-        await connection.invalidate()
+        if connection.dialect.name == "sqlite":
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            await driver.rollback()
         raise

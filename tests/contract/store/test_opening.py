@@ -151,7 +151,7 @@ async def test_sqlite_is_told_to_lose_nothing(tmp_path: Path, key: bytes) -> Non
     ("make", "message"),
     [
         (lambda path: path.write_bytes(b"this is a letter, not a database" * 200), "damaged or is no store"),
-        (lambda path: path.mkdir(), "cannot be"),
+        (lambda path: path.mkdir(0o755), "cannot be opened: not a file"),
         (lambda path: path.parent.rmdir(), "cannot be opened: No such file or directory"),
     ],
     ids=["no-database", "directory", "no-folder"],
