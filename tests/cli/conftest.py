@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.fake_api import KEY, FakeApi, fake_api
 
 from spin.cli import main
+from support.fake_api import KEY, FakeApi, fake_api
 
 
 @dataclass(frozen=True)

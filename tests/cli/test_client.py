@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
-from support.fake_api import KEY, FakeApi, Problem, service, view
 
 from spin.client import Client, normalise_url
 from spin.errors import Conflict, EngineUnavailable, Failed, InvalidInput, NotFound, NotSignedIn, Refused, Unavailable
+from support.fake_api import KEY, FakeApi, Problem, service, view
 
 
 @pytest.fixture
@@ -31,9 +32,10 @@ def test_requests_share_one_connection(api: FakeApi, client: Client) -> None:
 
 def test_a_connection_that_the_server_closed_meanwhile_is_replaced_before_anything_is_sent(api: FakeApi, client: Client) -> None:
     api.close_after_answer = True
-    client.site()
-    client.create_project("x")
-    client.site()
+    for use in (client.site, lambda: client.create_project("x"), client.site):
+        use()
+        closed = select.select([client._transport._connection.sock], [], [], 10)[0]
+        assert closed
     assert api.methods() == ["POST /projects"]
     assert api.connections == 3
 
@@ -66,7 +68,10 @@ def test_a_platform_that_is_not_there_is_said_with_what_to_do() -> None:
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         with Client(url) as client, pytest.raises(Unavailable) as caught:
             client.site()
-    assert caught.value.message == f"No Spin platform answers at {url}. Is `spin serve` running? Set SPIN_URL or run `spin login URL`."
+    assert (
+        caught.value.message
+        == f"No Spin platform answers at {url}. Is `spin serve` running? Set SPIN_URL or run `spin login URL`."
+    )
 
 
 def test_a_platform_that_does_not_answer_in_time_is_given_up() -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from support.fake_api import change, finding
-
 from spin.cli.changes import change_lines, summary, value
 from spin.cli.failures import describe, finding_line
 from spin.errors import Conflict, NotFound, NotSignedIn, Refused
+from support.fake_api import change, finding
 
 
 def test_a_finding_says_where_which_rule_what_and_what_instead() -> None:

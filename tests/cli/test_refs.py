@@ -33,7 +33,13 @@ def test_scaling_takes_a_service_and_a_number() -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("shop/web", "shop/web=N"), ("shop/web=", "shop/web=N"), ("shop/web=x", "=N"), ("shop/web=-1", "=N"), ("shop=2", "shop/SERVICE=2")],
+    [
+        ("shop/web", "shop/web=N"),
+        ("shop/web=", "shop/web=N"),
+        ("shop/web=x", "=N"),
+        ("shop/web=-1", "=N"),
+        ("shop=2", "shop/SERVICE=2"),
+    ],
 )
 def test_scaling_never_guesses(text: str, words: str) -> None:
     with pytest.raises(InvalidInput) as caught:

@@ -42,9 +42,7 @@ def test_a_time_with_z_and_one_without_an_offset_are_utc() -> None:
     assert relative("2026-03-01T11:00:00Z", NOW) == relative("2026-03-01T11:00:00", NOW) == "1 hour ago"
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.0, "0.0s"), (3.24, "3.2s"), (48.9, "48s"), (125, "2m05s"), (3720, "1h02m")]
-)
+@pytest.mark.parametrize(("seconds", "text"), [(0.0, "0.0s"), (3.24, "3.2s"), (48.9, "48s"), (125, "2m05s"), (3720, "1h02m")])
 def test_a_stopwatch_is_short(seconds: float, text: str) -> None:
     assert elapsed(seconds) == text
 

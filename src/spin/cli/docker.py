@@ -17,6 +17,9 @@ from typing import Any
 from spin.errors import Failed, InvalidInput
 from spin.model.submission import Build
 
+_STDERR = 2
+"""This process' standard error, as a file descriptor."""
+
 
 def build_arguments(build: Build, directory: Path) -> list[str]:
     """The arguments of `docker build` for `build`; relative contexts start at `directory`."""
@@ -52,8 +55,8 @@ def run(arguments: list[str], *, environment: Mapping[str, str] | None = None, t
         done = subprocess.run(
             [_docker(), *arguments],
             check=False,
-            stdout=sys.stderr,
-            stderr=sys.stderr,
+            stdout=_STDERR,
+            stderr=_STDERR,
             env=environment,
             input=text,
             stdin=None if text is not None else subprocess.DEVNULL,

@@ -22,7 +22,7 @@ def export(
     *,
     stack: Annotated[str, typer.Argument(metavar="STACK")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Folder; default: one named after the stack.")
+        str | None, typer.Option("-o", "--output", metavar="DIR", help="Folder; default: one named after the stack.")
     ] = None,
     file: Annotated[
         str | None, typer.Option("--file", metavar="TAR", help="A tar file instead of a folder, `-` for stdout.")
@@ -45,7 +45,7 @@ def export(
         if file is not None:
             _tar(file, name, texts, force=force)
         else:
-            _folder(output or Path(name), texts, force=force)
+            _folder(Path(output or name), texts, force=force)
     except OSError as error:
         raise Failed(f"{error.filename or file or output} cannot be written: {error.strerror}.") from None
     if exported["missing_secrets"]:

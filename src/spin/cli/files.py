@@ -57,9 +57,9 @@ def load(files: Sequence[str] | None, env_files: Sequence[str] | None, stack: st
 def _stack_name(given: str | None, submission: Submission, directory: Path) -> StackName:
     if given:
         return StackName(check_name("stack", given))
-    written = submission.document.get("name")
-    if isinstance(written, str) and written:
-        return StackName(check_name("stack", written))
+    suggested = compose.suggested_name(submission)
+    if suggested:
+        return StackName(check_name("stack", suggested))
     try:
         return stack_name_from(directory.name)
     except InvalidInput:

@@ -8,13 +8,14 @@ documentation is the row's line of help (tests hold the two together).
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -50,10 +51,22 @@ class Table:
         return {name: row for section in self.sections.values() for name, row in section.items()}
 
 
+class QuickCommand(TyperCommand):
+    """A command that takes what needs no conversion as it is. Typer's conversion imports pydantic, which takes three times as long
+    as everything else that `spin ps` does.
+    """
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return [quick(parameter) for parameter in super().get_params(ctx)]
+
+
 class LazyGroup(TyperGroup):
     """A group whose commands come from a `Table`. Types of the command line library are not named: it keeps them private."""
 
     table: Table = Table({})
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return [quick(parameter) for parameter in super().get_params(ctx)]
 
     def get_command(self, _ctx: Any, cmd_name: str) -> Any:
         row = self.table.rows().get(cmd_name)
@@ -97,8 +110,42 @@ def load(name: str, row: Row) -> Any:
         return group(name, Table({"Commands": row.commands}), row.help)
     module, _, attribute = row.source.partition(":")
     app = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=SETTINGS)
-    app.command(name)(getattr(importlib.import_module(module), attribute))
+    app.command(name, cls=QuickCommand)(getattr(importlib.import_module(module), attribute))
     return get_command(app)
+
+
+def quick(parameter: Any) -> Any:
+    """`parameter`, asking for Typer's conversion only where `_as_it_is` does not do."""
+    if "process_value" not in vars(parameter):
+        parameter.process_value = functools.partial(_process_value, parameter, parameter.process_value)
+    return parameter
+
+
+def _process_value(parameter: Any, convert: Callable[[Any, Any], Any], context: Any, value: Any) -> Any:
+    taken = _as_it_is(parameter, value)
+    if taken is _CONVERT:
+        return convert(context, value)
+    return taken if parameter.callback is None else parameter.callback(context, parameter, taken)
+
+
+_CONVERT = object()
+
+
+def _as_it_is(parameter: Any, value: Any) -> Any:
+    """What `value` comes to where that is plain: nothing, a text, texts, a number in its bounds; else `_CONVERT`."""
+    if parameter.required and parameter.value_is_missing(value):
+        return _CONVERT  # Typer says what is missing
+    kind = parameter.type_descriptor.annotation
+    several = parameter.multiple or parameter.nargs == -1
+    if value is None:
+        return () if several else None
+    if (several and kind == list[str]) or (not several and kind in (str, bool, int, float) and isinstance(value, kind)):
+        return value
+    if kind is int and isinstance(value, str) and value.isdecimal():
+        bounds, number = parameter.type_descriptor.parameter_info, int(value)
+        if (bounds.min is None or number >= bounds.min) and (bounds.max is None or number <= bounds.max):
+            return number
+    return _CONVERT
 
 
 def group(name: str, table: Table, help: str, options: Any = None) -> Any:

@@ -38,6 +38,8 @@ class LiveReporter:
                 self._rested.setdefault(service["name"], time.monotonic())
             else:
                 self._rested.pop(service["name"], None)
+        if self._live is not None:
+            self._live.refresh()
 
     def note(self, text: str) -> None:
         self._console.print(Text(clean(text)))
