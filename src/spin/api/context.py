@@ -28,7 +28,7 @@ Person = Annotated[Principal, Depends(_principal)]
 
 # No control characters; what else makes a name is the use case's to say, in a sentence.
 _PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
-ProjectPath = Annotated[str, Path(max_length=100, pattern=_PRINTABLE, description="Name of the project")]
-EnvironmentPath = Annotated[str, Path(max_length=100, pattern=_PRINTABLE, description="Name of the environment")]
-StackPath = Annotated[str, Path(max_length=100, pattern=_PRINTABLE, description="Name of the stack")]
-NamePath = Annotated[str, Path(max_length=100, pattern=_PRINTABLE)]
+ProjectPath = Annotated[str, Path(max_length=128, pattern=_PRINTABLE, description="Name of the project")]
+EnvironmentPath = Annotated[str, Path(max_length=128, pattern=_PRINTABLE, description="Name of the environment")]
+StackPath = Annotated[str, Path(max_length=128, pattern=_PRINTABLE, description="Name of the stack")]
+NamePath = Annotated[str, Path(max_length=128, pattern=_PRINTABLE)]

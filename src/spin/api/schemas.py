@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from spin.kit.text import plain
 from spin.model.finding import Finding, Severity
 from spin.model.principal import Role
-from spin.model.submission import Submission
+from spin.model.submission import Submission, locate
 
 DEEPEST = 32
 """Levels of nesting in a document: Compose needs 8."""
@@ -79,7 +80,7 @@ def _line(value: str) -> str:
 
 
 Content = Annotated[bytes, BeforeValidator(_decode)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_line)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_line)]
 Line = Annotated[str, StringConstraints(max_length=500), AfterValidator(_line)]
 Text = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_text)]
 Place = Annotated[str, StringConstraints(max_length=500), AfterValidator(_text)]
@@ -117,11 +118,11 @@ class SubmissionIn(Body):
             Finding(
                 n.rule,
                 Severity.WARN if n.severity is Severity.REFUSE else n.severity,
-                n.message,
-                n.instead,
+                plain(n.message, 2000),
+                plain(n.instead, 2000),
                 n.service,
-                n.key,
-                n.position,
+                None if n.key is None else plain(n.key, 500),
+                None if n.position is None else locate({"here": n.position}, "here"),
             )
             for n in self.notices
         )

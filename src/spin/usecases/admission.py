@@ -12,15 +12,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from spin.access import Action
-from spin.compose import load, lower, render
-from spin.errors import Conflict, EngineUnavailable, InvalidInput, NotFound, Refused
+from spin.compose import lower
+from spin.errors import Conflict, EngineUnavailable, InvalidInput, NotFound, Refused, RegistryUnavailable
 from spin.model.finding import Finding, Severity
 from spin.model.names import DeploymentKey, EnvironmentName, StackName, check_name
 from spin.model.principal import Principal
 from spin.model.revision import Deployment, Revision
-from spin.model.stack import StackSpec
-from spin.model.submission import Submission
+from spin.model.stack import Port, StackSpec
+from spin.model.submission import Submission, locate
 from spin.policy import apply_defaults, audit
+from spin.ports.engine import Engine
 from spin.ports.store import UnitOfWork
 from spin.site import Site
 from spin.usecases.claims import claims_of, held_by_others, own_problems, port_taken
@@ -115,7 +116,12 @@ async def examine(platform: Platform, principal: Principal, key: DeploymentKey, 
     """The first half for a document. Raises InvalidInput, RegistryUnavailable."""
     spec, found = await asyncio.to_thread(_read, submission, key, platform.site)
     secrets = _stored_values(spec, submission.secrets, by_stored_name=False)
-    pinned, missing = await pin(platform, principal, key, spec)
+    try:
+        pinned, missing = await pin(platform, principal, key, spec)
+    except RegistryUnavailable:
+        if all(f.severity is not Severity.REFUSE for f in found):
+            raise
+        pinned, missing = spec, []  # what is wrong with the document can be told without the registry
     findings = (*submission.notices, *found)
     return await _complete(platform, key, pinned, findings, missing, secrets, submission.positions)
 
@@ -128,7 +134,7 @@ async def reexamine(
     `moved`: for another deployment, where the ports may be taken and the images must still be there. `secrets` by their name in
     the Compose file or in the store. Raises InvalidInput, RegistryUnavailable.
     """
-    findings = await asyncio.to_thread(_audit_again, spec, platform.site)
+    findings = audit(Submission({}), spec, platform.site)  # no document: the rules look at what it came to
     values = _stored_values(spec, secrets, by_stored_name=True)
     missing: list[Problem] = []
     if moved:
@@ -180,16 +186,6 @@ def _read(submission: Submission, key: DeploymentKey, site: Site) -> tuple[Stack
     return spec, audit(submission, spec, site)
 
 
-def _audit_again(spec: StackSpec, site: Site) -> tuple[Finding, ...]:
-    """Today's rules on a stack that was admitted before: its own rendering is the document."""
-
-    def nothing(path: str) -> bytes:
-        raise FileNotFoundError(path)
-
-    submission = load([("compose.yaml", render(spec, external_secrets=True))], {}, nothing)
-    return audit(replace(submission, positions={}), spec, site)
-
-
 async def _complete(
     platform: Platform,
     key: DeploymentKey,
@@ -203,7 +199,7 @@ async def _complete(
 ) -> Candidate:
     site = platform.site
     said = {(f.rule, f.service) for f in findings}
-    mine = [*problems, *own_problems(site, key, spec), *_replica_problems(spec, site)]
+    mine = [*problems, *own_problems(site, spec), *_shared_volumes(spec)]
     stops = [Problem(f, Refused) for f in findings if f.severity is Severity.REFUSE]
     stops += [p for p in mine if (p.finding.rule, p.finding.service) not in said]
     unreachable: EngineUnavailable | None = None
@@ -211,7 +207,10 @@ async def _complete(
         stops += await _ask_engine(platform, key, spec if ports else None)
     except EngineUnavailable as error:
         unreachable = error
-    harmless = tuple(f for f in findings if f.severity is not Severity.REFUSE)
+    stopped = {p.finding.service for p in stops if p.finding.rule == "replicas-volume"}
+    harmless = tuple(
+        f for f in findings if f.severity is not Severity.REFUSE and not (f.rule == "shared-volume" and f.service in stopped)
+    )
     return Candidate(key, apply_defaults(spec, site), harmless, tuple(stops), secrets, positions, unreachable)
 
 
@@ -224,42 +223,36 @@ async def _ask_engine(platform: Platform, key: DeploymentKey, spec: StackSpec | 
         if not health.reachable:
             raise EngineUnavailable(health.detail)
         return []
+    if not engine.capabilities.published_ports:
+        return [_cannot_publish(engine, port, service) for port, service in wanted]
     taken = dict(await engine.taken_ports(key, tuple(port for port, _ in wanted)))
     return [port_taken(port, service, taken[port]) for port, service in wanted if port in taken]
 
 
-def _replica_problems(spec: StackSpec, site: Site) -> Iterator[Problem]:
+def _cannot_publish(engine: Engine, port: Port, service: str) -> Problem:
+    return refusal(
+        Refused,
+        "ports-of-engine",
+        f"Service {service!r}: port {port.published} cannot be published: the engine ({engine.capabilities.kind}) has no such ports.",
+        "Let the edge lead to it (`x-spin: {http: PORT}`), or use another environment.",
+        service=service,
+        key=f"services.{service}.ports",
+    )
+
+
+def _shared_volumes(spec: StackSpec) -> Iterator[Problem]:
+    """Two replicas of a database on one volume corrupt it: users did that."""
     for service in spec.services:
-        key = f"services.{service.name}.scale"
-        if service.replicas > site.limits.replicas:
-            yield refusal(
-                Refused,
-                "replicas-limit",
-                f"Service {service.name!r}: {service.replicas} replicas are more than this site allows.",
-                f"Ask for at most {site.limits.replicas}.",
-                service=service.name,
-                key=key,
-            )
-        if service.replicas <= 1:
-            continue
         volumes = [m.volume for m in service.mounts if not m.read_only]
-        if volumes:
+        if service.replicas > 1 and volumes:
             yield refusal(
                 Refused,
                 "replicas-volume",
-                f"Service {service.name!r}: two containers that write to one volume ({', '.join(volumes)}) corrupt its data.",
+                f"Service {service.name!r}: {service.replicas} containers that write to one volume corrupt its data "
+                f"({', '.join(volumes)}).",
                 "Run one replica, or mount the volume read-only.",
                 service=service.name,
-                key=key,
-            )
-        if service.ports:
-            yield refusal(
-                Refused,
-                "replicas-port",
-                f"Service {service.name!r}: only one container can publish port {service.ports[0].published}.",
-                "Run one replica, or let the edge spread the requests (`x-spin: {http: PORT}`).",
-                service=service.name,
-                key=key,
+                key=f"services.{service.name}.volumes",
             )
 
 
@@ -301,4 +294,4 @@ def _placed(finding: Finding, positions: Mapping[str, str]) -> Finding:
     """With the line of the user's file, where it is known and not yet said."""
     if finding.position is not None or finding.key is None:
         return finding
-    return replace(finding, position=positions.get(finding.key))
+    return replace(finding, position=locate(positions, finding.key))

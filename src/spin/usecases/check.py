@@ -23,7 +23,10 @@ class Checked:
 async def check(
     platform: Platform, principal: Principal, project: str, environment: str, stack: str, submission: Submission
 ) -> Checked:
-    """Every finding, those that would stop `up` among them. Raises InvalidInput for a document that cannot be read, and RegistryUnavailable."""
+    """Every finding, those that would stop `up` among them.
+
+    Raises InvalidInput for a document that cannot be read, and RegistryUnavailable.
+    """
     async with platform.store.begin() as work:
         key, _ = await target(platform, work, principal, Action.READ, project, environment, stack)
     candidate = await examine(platform, principal, key, submission)

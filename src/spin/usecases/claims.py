@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from spin.errors import Conflict, Refused
 from spin.model.names import DeploymentKey
 from spin.model.principal import Principal
 from spin.model.revision import Revision
-from spin.model.stack import Port, Protocol, ServiceSpec, StackSpec
-from spin.plan import routes as routing
+from spin.model.stack import Port, Protocol, StackSpec
 from spin.site import Site
 from spin.usecases.problems import Problem, refusal
 from spin.usecases.rights import readable
@@ -39,53 +38,18 @@ def fold(host: str) -> str:
     return host.lower().rstrip(".")
 
 
-def own_problems(site: Site, key: DeploymentKey, spec: StackSpec) -> Iterator[Problem]:
-    """What is wrong with the claims in themselves: names of the site, and things that two services of the stack want."""
-    claims = claims_of(spec)
-    generated = {s.name: _generated(site, key, s) for s in spec.services}
-    for host, service in claims.hosts:
-        if host not in generated[service] and reserved(site, host):
+def own_problems(site: Site, spec: StackSpec) -> Iterator[Problem]:
+    """Own host names at which the site itself answers. (Names below its domain are the audit's, doubles are lowering's business.)"""
+    reserved = {fold(site.address), fold(site.registry_host.rpartition(":")[0])}
+    for host, service in claims_of(spec).hosts:
+        if host in reserved:
             yield refusal(
                 Refused,
                 "host-reserved",
-                f"Service {service!r}: the name {host} belongs to the site.",
-                f"Names below {site.domain} are made by Spin; use a name of your own domain.",
+                f"Service {service!r}: at the name {host} the site itself answers.",
+                "Use a name of your own domain.",
                 service=service,
                 key=f"services.{service}.x-spin.hosts",
-            )
-    everything = [(host, name) for name, hosts in generated.items() for host in hosts]
-    everything += [(host, name) for host, name in claims.hosts if host not in generated[name]]
-    yield from _twice("host-twice", "the name", everything, "x-spin.hosts")
-    yield from _twice("port-twice", "the port", [(_shown(port), name) for port, name in claims.ports], "ports")
-
-
-def _generated(site: Site, key: DeploymentKey, service: ServiceSpec) -> frozenset[str]:
-    """The names that Spin makes for the service, without those it asks for itself."""
-    if service.http is None:
-        return frozenset()
-    plain = replace(service, http=replace(service.http, hosts=()))
-    return frozenset(fold(h) for h in routing.hosts_of(key, plain, site.domain))
-
-
-def reserved(site: Site, host: str) -> bool:
-    """Whether `host` is the site's own: its domain and all below, and where its API, console and registry answer."""
-    domain = fold(site.domain)
-    fixed = {domain, "localhost", fold(site.address), fold(site.registry_host.rpartition(":")[0])}
-    return host in fixed or host.endswith(f".{domain}")
-
-
-def _twice(rule: str, what: str, wanted: Sequence[tuple[str, str]], attribute: str) -> Iterator[Problem]:
-    first: dict[str, str] = {}
-    for thing, service in sorted(wanted):
-        other = first.setdefault(thing, service)
-        if other != service:
-            yield refusal(
-                Refused,
-                rule,
-                f"Services {other!r} and {service!r} both want {what} {thing}.",
-                "Give one of them another.",
-                service=service,
-                key=f"services.{service}.{attribute}",
             )
 
 

@@ -24,9 +24,9 @@ async def pin(platform: Platform, principal: Principal, key: DeploymentKey, spec
     An image of the site's registry that belongs to a project which `principal` may not read is answered like a missing one.
     No registry is asked that the site does not allow: such an image is a problem. Raises RegistryUnavailable.
     """
-    found = await _digests(platform, principal, {_asked(s.image) for s in spec.services})
-    problems = [_missing(platform, key, s.name, s.image) for s in spec.services if found[_asked(s.image)] is None]
-    services = tuple(replace(s, image=replace(s.image, digest=found[_asked(s.image)])) for s in spec.services)
+    found = await _digests(platform, {_asked(s.image) for s in spec.services if _may_ask(platform, principal, s.image)})
+    problems = [_missing(platform, key, s.name, s.image) for s in spec.services if not found.get(_asked(s.image))]
+    services = tuple(replace(s, image=replace(s.image, digest=found.get(_asked(s.image)))) for s in spec.services)
     return replace(spec, services=services), problems
 
 
@@ -35,12 +35,10 @@ def _asked(image: Image) -> str:
     return image.reference if image.digest is None else image.pinned
 
 
-async def _digests(platform: Platform, principal: Principal, references: Iterable[str]) -> dict[str, str | None]:
+async def _digests(platform: Platform, references: Iterable[str]) -> dict[str, str | None]:
     room = asyncio.Semaphore(AT_ONCE)
 
     async def ask(reference: str) -> str | None:
-        if not _may_ask(platform, principal, reference):
-            return None
         async with room:
             return await platform.images.digest(reference)
 
@@ -54,19 +52,27 @@ async def _digests(platform: Platform, principal: Principal, references: Iterabl
     return found
 
 
-def _may_ask(platform: Platform, principal: Principal, reference: str) -> bool:
-    host, _, path = reference.partition("/")
-    if host == platform.site.registry_host:
-        project, slash, _ = path.partition("/")
+def _may_ask(platform: Platform, principal: Principal, image: Image) -> bool:
+    if _is_local(platform, image):
+        project, slash, _ = image.repository.partition("/")[2].partition("/")
         return bool(slash) and readable(principal, project)
-    return host in platform.site.image_sources
+    return _is_trusted(platform, image)
+
+
+def _is_local(platform: Platform, image: Image) -> bool:
+    return image.repository.startswith(platform.site.registry_host + "/")
+
+
+def _is_trusted(platform: Platform, image: Image) -> bool:
+    return any(image.repository.startswith(source.rstrip("/") + "/") for source in platform.site.image_sources)
 
 
 def _missing(platform: Platform, key: DeploymentKey, service: str, image: Image) -> Problem:
     site = platform.site
     host = image.reference.partition("/")[0]
     where = f"services.{service}.image"
-    if host not in (site.registry_host, *site.image_sources):
+    local = _is_local(platform, image)
+    if not local and not _is_trusted(platform, image):
         return refusal(
             Refused,
             "image-source",
@@ -76,7 +82,7 @@ def _missing(platform: Platform, key: DeploymentKey, service: str, image: Image)
             key=where,
         )
     asked = _asked(image)
-    if host == site.registry_host:
+    if local:
         return refusal(
             NotFound,
             "image-missing",

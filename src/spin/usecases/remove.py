@@ -8,7 +8,7 @@ from spin.access import Action
 from spin.model.principal import Principal
 from spin.model.revision import Goal
 from spin.usecases.platform import Platform
-from spin.usecases.rights import allow, find
+from spin.usecases.rights import find
 from spin.usecases.views import Accepted, accepted
 
 
@@ -17,9 +17,8 @@ async def remove(
 ) -> Accepted:
     """Ask for the removal, which the controller carries out. Asking twice is asking once. Raises NotFound and NotAllowed."""
     async with platform.store.begin(write=True) as work:
-        deployment = await find(platform, work, principal, Action.REMOVE, project, environment, stack)
-        if volumes:
-            await allow(work, principal, Action.REMOVE_VOLUMES, project)
+        action = Action.REMOVE_VOLUMES if volumes else Action.REMOVE
+        deployment = await find(platform, work, principal, action, project, environment, stack)
         wanted = replace(deployment, goal=Goal.REMOVED, remove_volumes=deployment.remove_volumes or volumes)
         if wanted != deployment:
             deployment = await work.save_deployment(replace(wanted, changed=platform.clock.now()))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 from spin.access import Action
 from spin.errors import Conflict, InvalidInput, NotFound
-from spin.model.names import ProjectName, check_compose_name
+from spin.model.names import ProjectName
 from spin.model.principal import Principal
 from spin.model.revision import Goal
 from spin.ports.store import SecretInfo, UnitOfWork
 from spin.usecases.platform import Platform
 from spin.usecases.rights import allow
 
-LARGEST = 500 * 1024
-"""Bytes of one secret: the limit that Docker sets for its own secrets."""
+LARGEST = 1024 * 1024
+"""Bytes of one secret: what Kubernetes takes, so that a stack fits any engine."""
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}", re.ASCII)
 
 
 async def list_secrets(platform: Platform, principal: Principal, project: str, environment: str) -> tuple[SecretInfo, ...]:
@@ -49,7 +52,7 @@ async def remove_secret(platform: Platform, principal: Principal, project: str, 
                 environment=where,
                 stacks=users,
             )
-        if not secret.isprintable() or not await work.remove_secret(name, where, secret):
+        if not _NAME.fullmatch(secret) or not await work.remove_secret(name, where, secret):
             raise NotFound(f"There is no secret {secret!r} in {where} of project {name!r}.", secret=secret, environment=where)
 
 
@@ -66,6 +69,11 @@ async def _users(work: UnitOfWork, project: ProjectName, environment: str, secre
 
 def check_secret(name: str, value: bytes) -> None:
     """Raises InvalidInput for a secret that cannot be stored."""
-    check_compose_name("secret", name)
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(
+            f"{name!r} cannot be the name of a secret: use at most 128 letters, digits, dots, hyphens and underscores, "
+            "beginning with a letter or digit.",
+            name=name,
+        )
     if len(value) > LARGEST:
         raise InvalidInput(f"The secret {name!r} has {len(value)} bytes; at most {LARGEST} can be stored.", secret=name)

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from spin.kit.canonical import digest
 from spin.model.finding import Finding
-from spin.model.names import DeploymentKey
 from spin.model.revision import Deployment, Goal, Revision
 from spin.model.stack import ServiceSpec
 from spin.model.status import SETTLED, DeploymentStatus, InstanceStatus, ServiceStatus, State
