@@ -33,7 +33,8 @@ class DataDirectory:
             self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise Failed(
-                f"The data directory {path} cannot be used ({error.strerror}). Choose one of your own with --data.", path=str(path)
+                f"The data directory {path} cannot be used ({error.strerror}). Choose one of your own with --data.",
+                path=str(path),
             ) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,201 @@
+"""The composition root: the only module that names concrete adapters, and the order in which they come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+
+import structlog
+import uvicorn
+
+from spin.api import build
+from spin.api.passwords import Argon2Passwords
+from spin.edge import CaddyEdge, caddy_child
+from spin.engines.docker import DockerEngine
+from spin.errors import Conflict, Failed, NotFound
+from spin.kit.clock import SystemClock
+from spin.kit.ports import PortUnavailable, check_port, listen
+from spin.kit.processes import Child, ProcessFailed, Supervisor
+from spin.main.data import DataDirectory, write_private
+from spin.model.names import DeploymentKey
+from spin.ports.store import Store
+from spin.reconcile import Controller
+from spin.reconcile.passes import World
+from spin.registry import (
+    ContainerRegistry,
+    PullTokens,
+    RegistryImages,
+    RegistryTokens,
+    SigningKey,
+    registry_child,
+    registry_program,
+    router,
+)
+from spin.site import Site
+from spin.store import open_store, sqlite_url
+from spin.usecases.bootstrap import ensure_operator
+from spin.usecases.notify import Notifier
+from spin.usecases.platform import Platform
+
+log = structlog.get_logger("spin.main")
+
+GOODBYE = 3
+"""Seconds that requests have to end when the platform stops."""
+
+
+class StoredContents:
+    """Implements `spin.ports.engine.FileContents` on the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def secret(self, key: DeploymentKey, stored: str, version: int) -> bytes:
+        async with self._store.begin() as work:
+            value = await work.secret_value(key.project, key.environment, stored, version)
+        if value is None:
+            raise NotFound(f"Secret {stored!r} has no version {version} in {key.environment}.", secret=stored)
+        return value
+
+
+class RunningPlatform:
+    """All parts of the platform in one process, and its two children."""
+
+    def __init__(self, site: Site, data: DataDirectory, operator: str) -> None:
+        self._site = site
+        self._data = data
+        self._operator = operator
+        self._parts = AsyncExitStack()
+        self._controller: Controller | None = None
+        self._server: _Server | None = None
+
+    async def start(self) -> None:
+        """Bring up everything, or raise with what is wrong; call `stop` in either case.
+
+        Raises Conflict for ports that are taken, Failed for a part that does not come up.
+        """
+        site, clock = self._site, SystemClock()
+        api_socket = self._take_ports()
+        store = await open_store(sqlite_url(self._data.database), self._data.store_key())
+        self._parts.push_async_callback(store.close)
+        key = SigningKey.load(self._data.folder("registry"))
+        tokens = RegistryTokens(key, clock)
+        images = await self._parts.enter_async_context(RegistryImages(site, tokens))
+        engine = DockerEngine(site, StoredContents(store), PullTokens(site, tokens), os.environ.get("DOCKER_HOST"))
+        self._parts.push_async_callback(engine.close)
+        edge_child = caddy_child(site, self._data.folder("edge"))
+        edge = CaddyEdge(edge_child)
+        self._parts.push_async_callback(edge.close)
+        notifier = Notifier()
+        engines = {"docker": engine}
+        controller = Controller(World(site, store, engines, edge, clock, notifier.poke))
+        platform = Platform(site, store, engines, images, Argon2Passwords(), clock, controller.wake, notifier)
+        self._controller = controller
+        await self._make_operator(platform)
+        await asyncio.gather(self._start_registry(key), self._supervise(edge_child, controller))
+        app = build(platform, extra_routers=[router(platform, tokens)])
+        self._server = _Server(app, api_socket, notifier)
+        log.info("ready", api=site.api_url, edge=site.edge_port, registry=site.registry_host, data=str(self._data.path))
+
+    async def run(self) -> None:
+        """Serve until cancelled. Raises whatever ends the API or the controller otherwise."""
+        if self._controller is None or self._server is None:
+            raise RuntimeError("the platform has not been started")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._controller.run())
+            tasks.create_task(self._server.serve())
+
+    async def stop(self) -> None:
+        """Stop the children and close everything, last come, first gone. Stacks go on."""
+        await self._parts.aclose()
+
+    def ready_line(self) -> str:
+        site = self._site
+        edge = f"http://{site.domain}:{site.edge_port}"
+        return f"Spin is ready: api {site.api_url} · edge {edge} · registry {site.registry_host} · data {self._data.path}"
+
+    def _take_ports(self) -> socket.socket:
+        """The API's socket; all ports that are taken are told at once."""
+        site = self._site
+        problems: list[str] = []
+        opened: socket.socket | None = None
+        try:
+            opened = listen("API", site.address, site.api_port)
+            self._parts.callback(opened.close)
+        except PortUnavailable as error:
+            problems.append(f"{error} Choose another with --api-port.")
+        for child, port in (("edge", site.edge_port), ("registry", site.registry_port)):
+            if self._left_behind(child):
+                continue  # our own, from before a crash: it is adopted
+            try:
+                check_port(child, site.address, port)
+            except PortUnavailable as error:
+                problems.append(f"{error} Choose another with --{child}-port.")
+        if opened is None or problems:
+            raise Conflict(" ".join(problems))
+        return opened
+
+    def _left_behind(self, child: str) -> bool:
+        return any(self._data.folder(child).glob("*.pid"))
+
+    async def _make_operator(self, platform: Platform) -> None:
+        text = await ensure_operator(platform, self._operator)
+        if text is not None:
+            write_private(self._data.operator_key, f"{text}\n".encode())
+            log.info("first start: the operator's API key was written", operator=self._operator, file=str(self._data.operator_key))
+
+    async def _start_registry(self, key: SigningKey) -> None:
+        directory = self._data.folder("registry")
+        program = registry_program()
+        if program is not None:
+            await self._supervise(registry_child(program, self._site, directory, key))
+            return
+        container = ContainerRegistry(self._site, directory, key, os.environ.get("DOCKER_HOST"))
+        await container.start()
+        self._parts.push_async_callback(container.stop)
+
+    async def _supervise(self, child: Child, controller: Controller | None = None) -> None:
+        supervisor = Supervisor(child, restarted=None if controller is None else controller.wake_all)
+        try:
+            await supervisor.start()
+        except ProcessFailed as error:
+            raise Failed(str(error)) from None
+        except PortUnavailable as error:
+            raise Conflict(f"{error} Choose another with --{child.name}-port.") from None
+        self._parts.push_async_callback(supervisor.stop)
+
+
+class _Server(uvicorn.Server):
+    """The API on a socket that is open already; signals are `spin serve`'s business."""
+
+    def __init__(self, app: object, opened: socket.socket, notifier: Notifier) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,  # type: ignore[arg-type]  # uvicorn's type for ASGI applications is narrower than Starlette's
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                timeout_graceful_shutdown=GOODBYE,
+                timeout_keep_alive=30,
+                limit_concurrency=1000,
+            )
+        )
+        self._opened = opened
+        self._notifier = notifier
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - the one it was made with
+        try:
+            await super().serve([self._opened])
+        except asyncio.CancelledError:
+            self._notifier.close()  # who waits for news gets an answer now
+            self.should_exit = True
+            await self.shutdown([self._opened])
+            raise
