@@ -1,0 +1,3 @@
+from support.processes import workplace
+
+__all__ = ["workplace"]
