@@ -7,10 +7,13 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from spin.engines.docker import DockerEngine
+from spin.engines.simulated import Behaviour, SimulatedEngine
 from spin.errors import NotFound
+from spin.kit.clock import SystemClock
 from spin.model.names import DeploymentKey, EnvironmentName, ProjectName, StackName
 from spin.model.observed import Instance, Phase, Snapshot
 from spin.model.stack import Image, Network, ServiceSpec
@@ -164,3 +167,16 @@ def site_for_tests(name: str) -> Site:
 async def kill_inside(instance: Instance) -> None:
     """Needs `init` in the service: what runs as process 1 cannot be killed from within, and killing from without forbids restarts."""
     await asyncio.to_thread(docker, "exec", instance.id, "sh", "-c", "kill -9 -1", check=False)
+
+
+def simulated_bench() -> Bench:
+    """A Bench on a simulated engine, on which containers are ready after a tenth of a second."""
+    site, secrets = site_for_tests("simulated"), Secrets()
+    engine = SimulatedEngine(SystemClock(), contents=secrets, behaviour=Behaviour(ready_after=timedelta(seconds=0.1)))
+    image = Image("localhost:5000/test/tiny:1", digest=f"sha256:{digest_of('tiny')}")
+    engine.images.add(image.pinned)
+
+    async def kill(instance: Instance) -> None:
+        engine.crash(instance.id, 137)
+
+    return Bench(engine, site, image, secrets, Access(), kill)

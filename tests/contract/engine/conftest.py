@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from spin.model.stack import Image
 from support.docker import LocalRegistry, engine_site, tiny_image
-from support.engines import Access, Bench, Secrets, docker_engine, kill_inside, site_for_tests
+from support.engines import Access, Bench, Secrets, docker_engine, kill_inside, simulated_bench, site_for_tests
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +34,12 @@ async def docker_bench(tiny: Image) -> AsyncIterator[Bench]:
             yield Bench(engine, site, tiny, secrets, access, kill_inside)
 
 
-@pytest.fixture(params=["docker"])
+@pytest.fixture(name="simulated_bench")
+def _simulated_bench() -> Bench:
+    return simulated_bench()
+
+
+@pytest.fixture(params=["simulated", "docker"])
 def bench(request: pytest.FixtureRequest) -> Bench:
     """A Bench on each engine in turn."""
     return request.getfixturevalue(f"{request.param}_bench")

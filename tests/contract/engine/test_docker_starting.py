@@ -150,6 +150,12 @@ async def test_a_container_that_keeps_ending_is_starting_with_its_exit_code(dock
     assert (looping.exit_code, looping.detail) == (3, "exited with 3, is being restarted")
 
 
+async def test_a_container_that_ended_says_with_what(docker_bench: Bench) -> None:
+    made = await docker_bench.run(docker_bench.service(command=("sh", "-c", "exit 3"), restart=Restart.NO))
+    seen = await docker_bench.until_phase(made, Phase.EXITED)
+    assert (seen.exit_code, seen.detail) == (3, "exited with 3")
+
+
 async def test_a_container_that_needs_more_memory_than_it_may_is_said_to_have(docker_bench: Bench) -> None:
     spec = docker_bench.service(
         command=("perl", "-e", "$x = 'a' x 200_000_000; sleep 100"),

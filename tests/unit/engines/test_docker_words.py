@@ -30,8 +30,10 @@ def key(stack: str, environment: str = "dev", project: str = "p") -> DeploymentK
     ("said", "clean"),
     [
         (
-            "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: "
-            'exec: "nosuch": executable file not found in $PATH: unknown',
+            (
+                "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: "
+                'exec: "nosuch": executable file not found in $PATH: unknown'
+            ),
             'The command "nosuch" is not in the image.',
         ),
         (
@@ -39,13 +41,17 @@ def key(stack: str, environment: str = "dev", project: str = "p") -> DeploymentK
             "Something odd.",
         ),
         (
-            "driver failed programming external connectivity on endpoint x (6b66): Bind for 127.0.0.1:8099 failed: "
-            "port is already allocated",
+            (
+                "driver failed programming external connectivity on endpoint x (6b66): Bind for 127.0.0.1:8099 failed: "
+                "port is already allocated"
+            ),
             "Port 8099 of the engine's host is already in use by another container.",
         ),
         (
-            "driver failed programming external connectivity on endpoint x (6b66): Error starting userland proxy: "
-            "listen tcp4 127.0.0.1:8099: bind: address already in use",
+            (
+                "driver failed programming external connectivity on endpoint x (6b66): Error starting userland proxy: "
+                "listen tcp4 127.0.0.1:8099: bind: address already in use"
+            ),
             "Port 8099 of the engine's host is already in use by a process there.",
         ),
         (

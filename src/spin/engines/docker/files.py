@@ -11,6 +11,7 @@ first: one list of volumes shows both, and a process killed between the two leav
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import tarfile
@@ -65,12 +66,14 @@ class Files:
         self._site = site
         self._contents = contents
         self._under_way: set[str] = set()
+        self._sweeping = asyncio.Lock()
 
     async def deliver(self, key: DeploymentKey, step: DeliverFiles) -> None:
         """Raises Failed when a secret is not stored or the image is missing."""
         name = labels.files(self._site.id, key, step.service, step.digest)
-        await self.sweep(key)
-        self._under_way.add(name)
+        async with self._sweeping:  # a sweep that began before this delivery must not take it for an old one
+            await self._sweep(key)
+            self._under_way.add(name)
         try:
             which = {labels.SERVICE: step.service, labels.DIGEST: step.digest}
             content = archive([*((g, c.content) for g, c in step.configs), *await self._secrets(key, step)])
@@ -99,6 +102,11 @@ class Files:
 
     async def sweep(self, key: DeploymentKey) -> None:
         """Remove what deliveries that were killed half-way have left, except those under way in this process."""
+        async with self._sweeping:
+            await self._sweep(key)
+
+    async def _sweep(self, key: DeploymentKey) -> None:
+        spared = set(self._under_way)  # before the list is made: some may be finished when it arrives
         volumes = await volumes_of(self._client, self._site.id, key)
         whole = set(delivered(volumes))
         for volume in volumes:
@@ -106,7 +114,7 @@ class Files:
             pair = (marks.get(labels.SERVICE, ""), marks.get(labels.DIGEST, ""))
             unfinished = marks.get(labels.KIND) in (Kind.FILES.value, Kind.DELIVERED.value) and pair not in whole
             name = labels.files(self._site.id, key, *pair)
-            if unfinished and name not in self._under_way:
+            if unfinished and name not in spared:
                 await self._remove(key, name)
 
     async def _secrets(self, key: DeploymentKey, step: DeliverFiles) -> list[tuple[Grant, bytes]]:

@@ -14,7 +14,7 @@ from typing import assert_never
 
 from spin.engines.simulated.behaviour import Behaviour, Fault, FaultRule
 from spin.engines.simulated.container import Container
-from spin.errors import EngineUnavailable, Failed
+from spin.errors import EngineUnavailable, Failed, NotFound
 from spin.kit.clock import Clock
 from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Instance, Phase, Snapshot
@@ -260,7 +260,10 @@ class SimulatedEngine:
             raise Failed(f"There is no image {step.image} to write the files of {step.service} with.")
         files = {grant.target: config.content for grant, config in step.configs}
         for grant, stored, version in step.secrets:
-            files[grant.target] = b"" if self._contents is None else await self._contents.secret(key, stored, version)
+            try:
+                files[grant.target] = b"" if self._contents is None else await self._contents.secret(key, stored, version)
+            except NotFound as error:
+                raise Failed(f"Secret {stored} is not stored (version {version}).", secret=stored) from error
         self.delivered[key, step.service, step.digest] = files
 
     def _create(self, key: DeploymentKey, step: Create) -> None:
