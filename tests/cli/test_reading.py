@@ -33,7 +33,7 @@ def test_ps_lists_services_with_their_addresses_and_says_what_it_hides(shop, spi
         "shop/web",
         "healthy",
         "1/1",
-        "docker.io/library/web:1",
+        "web:1",
         "abababababab",
         "http://web.shop.development.spin.localhost:8080/",
         "8081->81/tcp",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spin.cli.tables import Cell, clean, cut, short, state, table, width_of
+from spin.cli.tables import Cell, clean, cut, image, short, state, table, width_of
 
 
 def test_columns_are_aligned_and_lines_end_without_spaces() -> None:
@@ -17,14 +17,29 @@ def test_output_to_a_pipe_is_never_cut() -> None:
     assert table(("A",), [("x" * 500,)])[1] == "x" * 500
 
 
-def test_on_a_terminal_the_widest_columns_are_cut_until_the_lines_fit() -> None:
-    lines = table(("NAME", "IMAGE"), [("shop/web", "registry.example.org/demo/web:1.0")], width=30)
+def test_on_a_terminal_flexible_columns_are_cut_until_the_lines_fit() -> None:
+    lines = table(("NAME", "IMAGE"), [("shop/web", "registry.example.org/demo/web:1.0")], width=30, flexible=("IMAGE",))
     assert lines == ["NAME      IMAGE", "shop/web  registry.example.or…"]
     assert all(width_of(line) <= 30 for line in lines)
 
 
-def test_a_terminal_that_is_far_too_narrow_still_gets_twelve_columns_of_each() -> None:
-    assert table(("A", "B"), [("x" * 20, "y" * 20)], width=10)[1] == "x" * 11 + "…  " + "y" * 11 + "…"
+def test_the_widest_flexible_column_is_cut_first_and_each_keeps_twelve_columns() -> None:
+    assert table(("A", "B"), [("x" * 20, "y" * 30)], width=42, flexible=("A", "B"))[1] == "x" * 20 + "  " + "y" * 19 + "…"
+    assert table(("A", "B"), [("x" * 20, "y" * 20)], width=10, flexible=("A", "B"))[1] == "x" * 11 + "…  " + "y" * 11 + "…"
+
+
+def test_names_and_addresses_are_never_cut() -> None:
+    assert (
+        table(("ENDPOINTS", "DETAIL"), [("u" * 40, "d" * 40)], width=20, flexible=("DETAIL",))[1]
+        == "u" * 40 + "  " + "d" * 11 + "…"
+    )
+
+
+def test_images_are_shown_as_people_write_them_and_cut_at_the_front() -> None:
+    assert image("docker.io/library/nginx:1").text == "nginx:1"
+    assert image("docker.io/grafana/loki:3").text == "grafana/loki:3"
+    cell = image("localhost:5000/demo/web:1")
+    assert table(("IMAGE",), [(cell,)], width=12, flexible=("IMAGE",))[1] == "…/demo/web:1"
 
 
 def test_colours_do_not_disturb_the_alignment() -> None:

@@ -26,9 +26,7 @@ class LiveReporter:
         self._view: StackView | None = None
         self._begun = time.monotonic()
         self._rested: dict[str, float] = {}
-        self._live: Live | None = Live(
-            get_renderable=self._table, console=self._console, refresh_per_second=FRAMES_PER_SECOND, vertical_overflow="visible"
-        )
+        self._live: Live | None = Live(get_renderable=self._table, console=self._console, refresh_per_second=FRAMES_PER_SECOND)
         self._live.start()
 
     def show(self, view: StackView) -> None:

@@ -32,11 +32,11 @@ StackOption: TypeAlias = Annotated[
     ),
 ]
 TimeoutOption: TypeAlias = Annotated[
-    float,
+    int,
     typer.Option("--timeout", metavar="SECONDS", min=1, help="How long to follow before giving up watching."),
 ]
 DetachOption: TypeAlias = Annotated[bool, typer.Option("-d", "--detach", help="Return once it is accepted; do not follow.")]
 YesOption: TypeAlias = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 
-FOLLOW_SECONDS = 600.0
+FOLLOW_SECONDS = 600
 """Default of --timeout, as in the original CLI."""

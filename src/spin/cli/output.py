@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -49,12 +49,15 @@ def terminal_width(stream: TextIO) -> int | None:
     return shutil.get_terminal_size().columns if is_terminal(stream) else None
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[str | Cell]], *, empty: str) -> None:
-    """A table on stdout; where there are no rows, the sentence `empty` on stderr."""
+def print_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str | Cell]], *, empty: str, flexible: Collection[str] = ()
+) -> None:
+    """A table on stdout; where there are no rows, the sentence `empty` on stderr. See `spin.cli.tables.table` for `flexible`."""
     if not rows:
         message(empty)
         return
-    for line in tables.table(headings, rows, width=terminal_width(sys.stdout), colours=colours(sys.stdout)):
+    width = terminal_width(sys.stdout)
+    for line in tables.table(headings, rows, width=width, flexible=flexible, colours=colours(sys.stdout)):
         data(line)
 
 

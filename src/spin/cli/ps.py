@@ -11,11 +11,12 @@ from spin.cli.options import EnvironmentOption, JsonOption, ProjectOption
 from spin.cli.output import json_data, message, now, print_table
 from spin.cli.refs import parse_ref
 from spin.cli.session import Session
-from spin.cli.tables import Cell, short, state
+from spin.cli.tables import Cell, image, short, state
 from spin.cli.times import relative
 from spin.client.shapes import ContainerView, ServiceView, StackView
 
 _RESTING_SERVICES = frozenset({"stopped", "completed", "removed"})
+_FLEXIBLE = ("IMAGE",)
 _RESTING_CONTAINERS = frozenset({"exited", "created"})
 
 
@@ -50,7 +51,9 @@ def _services(views: list[StackView], only: str | None, where: str, *, all_of_th
         json_data([{"stack": view["stack"], **s} for view, s in shown])
     else:
         headings = ("SERVICE", "STATE", "SCALE", "IMAGE", "DIGEST", "ENDPOINTS", "DETAIL")
-        print_table(headings, [_service_row(view, s) for view, s in shown], empty=f"No services run in {where}.")
+        print_table(
+            headings, [_service_row(view, s) for view, s in shown], empty=f"No services run in {where}.", flexible=_FLEXIBLE
+        )
         _hidden(len(every) - len(shown), "service")
         for view in views:
             if view["detail"] and not view["services"]:
@@ -62,7 +65,7 @@ def _service_row(view: StackView, service: ServiceView) -> list[str | Cell]:
         f"{view['stack']}/{service['name']}",
         state(service["state"]),
         f"{service['ready']}/{service['wanted']}",
-        service["image"],
+        image(service["image"]),
         short(service["digest"]),
         " ".join([*service["urls"], *service["ports"]]),
         service["detail"],
@@ -77,7 +80,9 @@ def _containers(views: list[StackView], only: str | None, where: str, *, all_of_
     else:
         moment = now()
         headings = ("NAME", "ID", "STATE", "SINCE", "ROUTED", "ADDRESS", "RESTARTS", "IMAGE", "DETAIL")
-        print_table(headings, [_container_row(c, moment) for _, c in shown], empty=f"No containers run in {where}.")
+        print_table(
+            headings, [_container_row(c, moment) for _, c in shown], empty=f"No containers run in {where}.", flexible=_FLEXIBLE
+        )
         _hidden(len(every) - len(shown), "container")
 
 
@@ -88,10 +93,10 @@ def _container_row(container: ContainerView, moment: datetime) -> list[str | Cel
         short(container["id"]),
         phase if container["current"] else Cell(f"{phase.text} (old)", phase.colour),
         relative(container["since"], moment),
-        "yes" if container["routed"] else "no",
+        "yes" if container["routed"] else "",
         container["address"] or "",
         str(container["restarts"]) if container["restarts"] else "",
-        container["image"],
+        image(container["image"]),
         container["detail"],
     ]
 

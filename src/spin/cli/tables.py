@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 SHORT_ID = 12
 """Characters of a container's id or an image's digest that are shown, as Docker does."""
 GAP = "  "
+LEAST_WIDTH = 12
+"""Columns that a cut text keeps."""
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x1f\x7f-\x9f]")
 
 _CODES = {"green": "32", "yellow": "33", "red": "31", "dim": "2", "bold": "1", "cyan": "36"}
@@ -41,6 +43,8 @@ class Cell:
 
     text: str
     colour: str | None = None
+    keep_end: bool = False
+    """Where it must be cut, its end says more than its beginning."""
 
 
 def clean(text: str) -> str:
@@ -53,10 +57,12 @@ def width_of(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def cut(text: str, width: int) -> str:
+def cut(text: str, width: int, *, keep_end: bool = False) -> str:
     """`text`, shortened with an ellipsis to at most `width` columns."""
     if width_of(text) <= width:
         return text
+    if keep_end:
+        return cut(text[::-1], width)[::-1]
     kept, room = "", width - 1
     for character in text:
         room -= width_of(character)
@@ -80,38 +86,48 @@ def short(id: str | None) -> str:
     return (id or "").removeprefix("sha256:")[:SHORT_ID]
 
 
+def image(reference: str) -> Cell:
+    """An image as people write it: without the names that Docker adds by itself. Its end tells images apart."""
+    return Cell(reference.removeprefix("docker.io/").removeprefix("library/"), keep_end=True)
+
+
 def table(
-    headings: Sequence[str], rows: Sequence[Sequence[str | Cell]], *, width: int | None = None, colours: bool = False
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str | Cell]],
+    *,
+    width: int | None = None,
+    flexible: Collection[str] = (),
+    colours: bool = False,
 ) -> list[str]:
     """Aligned lines, headings first. Columns that are empty in every row are left out.
 
-    With a `width`, the widest columns are cut until the lines fit, but none below 12 columns: a table that is too wide for
-    any of that stays too wide. Without one (output to a file or a pipe) nothing is cut.
+    With a `width`, the `flexible` columns are cut until the lines fit, the widest first and none below 12 columns. Others are
+    there to be read or copied as a whole and stay so, even if the terminal has to wrap them. Without a width (output to a file or a pipe)
+    nothing is cut.
     """
     cells = [[c if isinstance(c, Cell) else Cell(c) for c in row] for row in rows]
-    cells = [[Cell(clean(c.text), c.colour) for c in row] for row in cells]
+    cells = [[replace(c, text=clean(c.text)) for c in row] for row in cells]
     kept = [i for i in range(len(headings)) if any(row[i].text for row in cells)]
     widths = {i: max(width_of(headings[i]), *(width_of(row[i].text) for row in cells)) for i in kept}
     if width is not None:
-        _shrink(widths, {i: max(12, width_of(headings[i])) for i in kept}, width - len(GAP) * (len(kept) - 1))
+        _shrink(widths, [i for i in kept if headings[i] in flexible], width - len(GAP) * (len(kept) - 1))
     lines = [_line([Cell(headings[i], "bold") for i in kept], [widths[i] for i in kept], colours=colours)]
     lines += [_line([row[i] for i in kept], [widths[i] for i in kept], colours=colours) for row in cells]
     return lines
 
 
-def _shrink(widths: dict[int, int], least: dict[int, int], room: int) -> None:
+def _shrink(widths: dict[int, int], flexible: Sequence[int], room: int) -> None:
     while sum(widths.values()) > room:
-        candidates = [i for i in widths if widths[i] > least[i]]
+        candidates = [i for i in flexible if widths[i] > LEAST_WIDTH]
         if not candidates:
             return
-        widest = max(candidates, key=lambda i: widths[i])
-        widths[widest] -= 1
+        widths[max(candidates, key=lambda i: widths[i])] -= 1
 
 
 def _line(cells: Sequence[Cell], widths: Sequence[int], *, colours: bool) -> str:
     parts = []
     for position, (cell, width) in enumerate(zip(cells, widths, strict=True)):
-        text = cut(cell.text, width)
+        text = cut(cell.text, width, keep_end=cell.keep_end)
         padding = "" if position == len(cells) - 1 else " " * (width - width_of(text))
         parts.append(paint(text, cell.colour, colours=colours) + padding)
     return GAP.join(parts).rstrip()
