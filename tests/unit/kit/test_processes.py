@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import subprocess
@@ -64,6 +65,14 @@ def script(workplace: Path, text: str, **more) -> Child:
     return Child("script", ("/bin/sh", "-c", text), workplace, ready, environment={"PATH": os.environ["PATH"]}, **more)
 
 
+def exists(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def stat_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text()
+
+
 def impatient(child: Child) -> Supervisor:
     return Supervisor(child, first=timedelta(milliseconds=10), most=timedelta(milliseconds=200))
 
@@ -80,19 +89,22 @@ async def test_start_returns_when_the_child_answers_and_stop_leaves_no_process(w
     pid = supervisor.pid
     assert await child.ready()
     await supervisor.stop()
-    assert not Path(f"/proc/{pid}").exists(), "not even a zombie"
+    assert not exists(pid), "not even a zombie"
     assert not child.pid_file.exists()
     await supervisor.stop()
 
 
 async def test_a_child_that_dies_is_started_again(workplace, port):
-    async with impatient(server(workplace, port)) as supervisor:
+    told: list[str] = []
+    child = server(workplace, port)
+    async with Supervisor(child, first=timedelta(milliseconds=10), restarted=lambda: told.append("restarted")) as supervisor:
         first = supervisor.pid
         os.kill(first, signal.SIGKILL)
-        await soon(lambda: supervisor.pid not in (first, None), "a new process")
-        assert await supervisor.child.ready()
-        assert supervisor.restarts == 1
-        assert not Path(f"/proc/{first}").exists()
+        await soon(lambda: bool(told), "the restart is told")
+        assert supervisor.pid not in (first, None)
+        assert await child.ready()
+        assert (supervisor.restarts, told) == (1, ["restarted"])
+        assert not exists(first)
 
 
 async def test_a_child_that_keeps_dying_is_started_at_growing_intervals(workplace):
@@ -100,7 +112,7 @@ async def test_a_child_that_keeps_dying_is_started_at_growing_intervals(workplac
     async with Supervisor(script(workplace, text), first=timedelta(milliseconds=40), most=timedelta(milliseconds=160)):
         await soon(lambda: len((workplace / "starts").read_text().splitlines()) == 6, "the sixth start")
     times = [int(line) / 1e6 for line in (workplace / "starts").read_text().splitlines()]
-    gaps = [later - earlier - 100 for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier - 100 for earlier, later in itertools.pairwise(times)]
     assert all(gap >= least for gap, least in zip(gaps, (40, 80, 160, 160, 160), strict=True)), gaps
 
 
@@ -211,7 +223,7 @@ async def test_a_child_that_was_started_differently_is_stopped_before_the_new_on
 async def test_a_pid_that_was_used_again_is_not_mistaken_for_the_child(workplace, port):
     child = server(workplace, port)
     bystander = await asyncio.create_subprocess_exec("sleep", "1000", cwd=workplace)
-    stat = Path(f"/proc/{bystander.pid}/stat").read_text().split()
+    stat = stat_of(bystander.pid).split()
     stat[21] = str(int(stat[21]) - 1)  # field 22: the start time
     child.pid_file.write_text(f"{' '.join(stat)}\n{child.fingerprint}\n")
     async with Supervisor(child) as supervisor:
