@@ -153,7 +153,6 @@ class Supervisor:
         self.restarts = 0
         self._first, self._most, self._steady = first, most, steady
         self._restarted = restarted
-        self._restarted = restarted
         self._process: _Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._lock: int | None = None
@@ -296,8 +295,6 @@ class Supervisor:
             failures = 1 if lived >= self._steady.total_seconds() else failures + 1
             self._process = None
             self._process = await self._bring_back(how, failures)
-            if self._restarted is not None:
-                self._restarted()
             if self._restarted is not None:
                 await self._restarted()
 

@@ -96,8 +96,12 @@ async def test_start_returns_when_the_child_answers_and_stop_leaves_no_process(w
 
 async def test_a_child_that_dies_is_started_again(workplace, port):
     told: list[str] = []
+
+    async def restarted() -> None:
+        told.append("restarted")
+
     child = server(workplace, port)
-    async with Supervisor(child, first=timedelta(milliseconds=10), restarted=lambda: told.append("restarted")) as supervisor:
+    async with Supervisor(child, first=timedelta(milliseconds=10), restarted=restarted) as supervisor:
         first = supervisor.pid
         os.kill(first, signal.SIGKILL)
         await soon(lambda: bool(told), "the restart is told")
