@@ -166,6 +166,19 @@ class World:
         """What the controller does with the table when nothing else is left to do."""
         self.table = routes.apply(self.key, self.desired, self.observe(), self.table, (), DOMAIN)
 
+    def do_plan(self) -> None:
+        """One whole pass."""
+        observed = self.observe()
+        for step in plan(self.desired, observed, self.clock.now()).steps:
+            self.execute(step, observed)
+
+    def settle_for(self, seconds: float) -> None:
+        """Passes, one after the other, for as long as that."""
+        end = self.clock.now() + timedelta(seconds=seconds)
+        while self.clock.now() < end:
+            self.do_plan()
+            self.clock.pass_by(PASS_SECONDS)
+
     def settle(self, *, passes: int = 300) -> list[str]:
         """Plan and do everything until nothing is left to do or to wait for; returns the steps' texts, in order."""
         first = len(self.done)

@@ -28,6 +28,7 @@ from spin.plan.rollout import least_serving, room_to_create, room_to_start, room
 from spin.plan.services import (
     Survey,
     View,
+    asked_for,
     ended,
     ended_well,
     how_it_ended,
@@ -159,7 +160,12 @@ class _Work:
         for i in self.startable:
             if room > 0 and not self._is_occupied(i.slot):
                 room -= 1
-                yield Start(i.id, i.name, "created" if i.phase is Phase.CREATED else how_it_ended(i))
+                yield Start(i.id, i.name, self._why_start(i))
+
+    def _why_start(self, instance: Instance) -> str:
+        if instance.phase is Phase.CREATED:
+            return "created"
+        return "asked for" if asked_for(self.service, instance) else how_it_ended(instance)
 
     def _is_occupied(self, slot: int) -> bool:
         """Stop-first: something runs in the slot that has to end first."""

@@ -15,8 +15,8 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from spin.engines.simulated import Behaviour, Fault
-from spin.model.observed import Phase
 from spin.model.stack import (
     Condition,
     Config,
@@ -32,9 +32,9 @@ from spin.model.stack import (
     StackSpec,
     Volume,
 )
-from spin.model.steps import Create, DeliverFiles, EnsureNetwork, EngineStep, PullImage, Remove, Start, Stop
+from spin.model.steps import Create, DeliverFiles, EngineStep, EnsureNetwork, PullImage, Remove, Start, Stop
 from spin.plan import plan
-from support.worlds import World, image, key_of, run
+from support.worlds import World, image, key_of
 
 WORLDS = int(os.environ.get("SPIN_WORLDS", "160"))
 BATCHES = 8
@@ -143,7 +143,16 @@ class Fate:
         engine, seen = self.world.engine, self.world.observe()
         if seen.instances and self.dice.random() < 0.7:
             victim = self.dice.choice(sorted(i.id for i in seen.instances))
-            deeds = [engine.crash, engine.vanish, engine.halt, engine.sicken, engine.sicken, engine.hide, engine.reveal, engine.heal]
+            deeds = [
+                engine.crash,
+                engine.vanish,
+                engine.halt,
+                engine.sicken,
+                engine.sicken,
+                engine.hide,
+                engine.reveal,
+                engine.heal,
+            ]
             self.dice.choice(deeds)(victim)
         elif self.dice.random() < 0.3:
             self.world.table = self.world.foreign_routes
