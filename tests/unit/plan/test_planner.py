@@ -10,8 +10,9 @@ import pytest
 
 from spin.engines.simulated import Behaviour, Fault
 from spin.errors import Failed
-from spin.model.observed import Phase, Snapshot
+from spin.model.observed import Phase
 from spin.model.stack import (
+    Attachment,
     Condition,
     Config,
     Dependency,
@@ -113,12 +114,12 @@ def test_files_are_delivered_before_the_container_that_mounts_them_is_created_an
 
 
 def test_a_network_that_left_the_stack_goes_when_no_earlier_container_is_left() -> None:
-    spec = StackSpec((API,), networks=(Network("default"), Network("back")))
-    world = World(spec.with_service(replace(API, networks=())))
-    world.up(spec)
-    world.engine.adopt(world.key, Snapshot(networks=("back", "default")), {})
-    world.up(StackSpec((API,)))
+    both = (Attachment("back"), Attachment("default"))
+    world = World(StackSpec((replace(API, networks=both),), networks=(Network("back"), Network("default"))))
     world.settle()
+    assert world.observe().networks == ("back", "default")
+    world.up(StackSpec((API,)))
+    assert world.settle()[-1] == "remove network back -- no container is attached to it any more"
     assert world.observe().networks == ("default",)
 
 
