@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 
 from spin.api.passwords import Argon2Passwords
 from spin.store import open_store, sqlite_url
@@ -21,10 +22,10 @@ PASSWORD = "correct horse"
 
 
 class CountingPasswords(Argon2Passwords):
-    """Real hashes; counts how often one is verified."""
+    """Real hashes, of the least cost; counts how often one is verified."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         self.verified = 0
 
     def verify(self, password: str, hashed: str) -> bool:
@@ -63,9 +64,12 @@ async def test_a_key_as_bearer_or_as_basic_password_of_its_owner_signs_in(world:
         assert (answer.status_code, answer.json()) == (200, expected)
 
 
-async def test_a_password_signs_in(with_password: World) -> None:
-    answer = await ask(with_password, basic("paula", PASSWORD))
+async def test_a_password_signs_in(world: World) -> None:
+    await world.as_("root").post("/users", json={"name": "paula", "password": PASSWORD})
+    answer = await ask(world, basic("paula", PASSWORD))
     assert answer.json() == {"user": "paula", "operator": False, "projects": [], "key": None}
+    async with world.store.begin() as work:
+        assert str(await work.password_hash("paula")).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,6 @@ from spin.engines.simulated import SimulatedEngine
 from spin.errors import RegistryUnavailable
 from spin.model.names import DeploymentKey, EnvironmentName, ProjectName, StackName
 from spin.model.principal import Role
-from spin.model.status import SETTLED
 from spin.ports.store import ApiKey, User
 from spin.reconcile.passes import Pass
 from spin.reconcile.passes import World as Surroundings
@@ -32,6 +32,7 @@ from spin.store import SqlStore, open_store, sqlite_url
 from spin.store.schema import metadata
 from spin.usecases.platform import Platform
 from spin.usecases.sign_in import key_hash, new_key
+from spin.usecases.views import stack_view
 
 SITE = Site(id="t-api")
 NOW = datetime(2030, 5, 1, 12, 0, tzinfo=UTC)
@@ -134,10 +135,11 @@ class World:
             wait = await self.passes.run(key)
             async with self.store.begin() as work:
                 deployment, status = await work.deployment(key), await work.status(key)
-            if deployment is None:
+                revision = None if deployment is None else await work.revision(key, deployment.revision)
+            if deployment is None or revision is None:
                 return
             if wait != timedelta(0):
-                if status is not None and status.generation == deployment.generation and status.state in SETTLED:
+                if stack_view(self.platform.site, deployment, revision, status).settled:
                     return
                 self.clock.forward(timedelta(seconds=1))
         raise AssertionError(f"{key} does not settle: {status}")
@@ -218,3 +220,11 @@ async def _populate(store: SqlStore) -> dict[str, str]:
 def smaller_site(**limits: Any) -> Site:
     """The site with other limits."""
     return replace(SITE, limits=replace(SITE.limits, **limits))
+
+
+async def eventually(what: str, check: Callable[[], bool], seconds: float = 5) -> None:
+    """Until `check` is true. Raises AssertionError at the deadline."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        await asyncio.sleep(0.005)

@@ -1,4 +1,4 @@
-"""Argon2id for passwords, with the library's defaults (RFC 9106, low-memory profile: 64 MiB, 3 passes, 4 lanes)."""
+"""Argon2id for passwords."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 
 class Argon2Passwords:
-    """Implements `spin.ports.passwords.Passwords`. Both methods take tens of milliseconds: call them in a thread."""
+    """Implements `spin.ports.passwords.Passwords`. Both methods take tens of milliseconds: call them in a thread.
 
-    def __init__(self) -> None:
-        self._hasher = PasswordHasher()
+    The cost is the library's default: RFC 9106's low-memory profile (64 MiB, 3 passes, 4 lanes). Hashes carry their own parameters.
+    """
+
+    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher()
 
     def hash(self, password: str) -> str:
         return self._hasher.hash(password)

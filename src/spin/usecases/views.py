@@ -105,7 +105,7 @@ def stack_view(site: Site, deployment: Deployment, revision: Revision, status: D
     """The view of one deployment. A status of an earlier generation is shown, but its verdict is not: the controller has yet to look."""
     fresh = status is not None and status.generation == deployment.generation
     if status is not None and fresh:
-        state, detail, settled = status.state, status.detail, status.state in SETTLED
+        state, detail, settled = status.state, status.detail, _settled(deployment, status)
     else:
         state = State.REMOVING if deployment.goal is Goal.REMOVED else State.INITIALIZING
         detail, settled = "", False
@@ -130,6 +130,12 @@ def stack_view(site: Site, deployment: Deployment, revision: Revision, status: D
         containers=() if status is None else tuple(_container(i, images) for i in status.instances),
     )
     return _signed(view)
+
+
+def _settled(deployment: Deployment, status: DeploymentStatus) -> bool:
+    """Nothing is under way; also where some services run and a person has stopped the others."""
+    alone = deployment.goal is Goal.RUNNING and bool(status.services)
+    return status.state in SETTLED or (alone and all(s.state in SETTLED for s in status.services))
 
 
 def removed_view(last: StackView) -> StackView:

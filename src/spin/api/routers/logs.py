@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from spin.api.context import EnvironmentPath, Person, ProjectPath, StackPath, ThePlatform
 from spin.errors import SpinError
@@ -23,7 +24,17 @@ CHUNK = 16 * 1024
 
 
 class LogStream(StreamingResponse):
+    """Closes what it reads from also when the client hangs up in the middle."""
+
     media_type = "application/x-ndjson"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            close = getattr(self.body_iterator, "aclose", None)
+            if close is not None:
+                await close()
 
 
 @router.get(
