@@ -260,7 +260,7 @@ class Demo:
             if any(v["stack"] == STACK for v in json.loads(self.stage.spin("stack", "ls", "-e", environment, "--json"))):
                 self.show("spin", "rm", STACK, "-e", environment, "--volumes", "--yes")
         self.stage.stop()
-        if left := self.stage.left():
+        if left := [item for item in self.stage.left() if not item.endswith("-registry")]:
             raise Failure(f"left on the engine: {', '.join(left)}")
         self.say("no container, network or volume is left")
 
@@ -292,7 +292,8 @@ def run(demo: Demo, *, once: bool) -> bool:
     except Failure as failure:
         good = False
         print(f"\n{demo.paint('31', 'This did not hold:')} {failure}", file=sys.stderr)
-        print(f"The platform's log: {stage.log}\n{tail(stage.log)}", file=sys.stderr, flush=True)
+        if stage.process is not None:
+            print(f"The platform's log, {stage.log}, ends:\n{tail(stage.log)}", file=sys.stderr, flush=True)
     try:
         if stage.process is not None:
             demo.step("The end: everything that was made is removed", demo.remove)

@@ -142,7 +142,7 @@ class Stage:
     # ---- what it made on the engine ------------------------------------------------------------------------------------------
 
     def left(self) -> list[str]:
-        """Everything of this site on the engine, as `kind name`."""
+        """Everything of this site on the engine, as `kind name`; also the registry's volume, where it runs as a container."""
         found = []
         for kind, command in (("container", ["ps", "--all"]), ("network", ["network", "ls"]), ("volume", ["volume", "ls"])):
             names = docker(*command, "--quiet", "--filter", f"label=spin.site={self.site}").split()
