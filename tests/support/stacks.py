@@ -1,65 +1,254 @@
-"""Small stacks for tests, made of one tiny image: Debian's static busybox and nothing else."""
+"""Hypothesis strategies: any StackSpec that a Compose file can come to, and hostile documents."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from support.platform import RunningPlatform
+from hypothesis import strategies as st
 
-BUSYBOX = Path("/bin/busybox")
+from spin.errors import InvalidInput
+from spin.model.names import host_label
+from spin.model.stack import (
+    Attachment,
+    Condition,
+    Config,
+    Dependency,
+    Grant,
+    Healthcheck,
+    Http,
+    Image,
+    Mount,
+    Network,
+    Port,
+    Protocol,
+    Resources,
+    Restart,
+    SecretRef,
+    ServiceSpec,
+    StackSpec,
+    Tmpfs,
+    Volume,
+)
+from spin.policy.keys import SERVICE
 
-DOCKERFILE = """\
-FROM scratch
-COPY busybox /bin/busybox
-COPY busybox /bin/sh
-ENTRYPOINT ["/bin/busybox"]
-"""
-
-COMPOSE = """\
-services:
-  web:
-    build: .
-    image: tiny:1.0
-    user: "1000:1000"
-    entrypoint: ["/bin/busybox", "sh", "-c"]
-    command: ["busybox hostname > /www/index.html; exec busybox httpd -f -p 8080 -h /www"]
-    environment:
-      GREETING: ${GREETING:-hello}
-    tmpfs: ["/www:mode=1777"]
-    x-spin: {http: 8080}
-"""
-
-
-def prepare(folder: Path) -> None:
-    shutil.copy(BUSYBOX, folder / "busybox")
-    (folder / "Dockerfile").write_text(DOCKERFILE)
-    (folder / "compose.yaml").write_text(COMPOSE)
+T = TypeVar("T")
 
 
-@dataclass
-class Stack:
-    """A directory with a Compose file, on a platform. Its name is one of its own, so that tests share a platform."""
+def outcome(work: Callable[[], T]) -> T | InvalidInput:
+    """What `work` gives, or the InvalidInput that it raises."""
+    try:
+        return work()
+    except InvalidInput as error:
+        return error
 
-    platform: RunningPlatform
-    folder: Path
-    name: str
 
-    def write(self, compose: str) -> None:
-        (self.folder / "compose.yaml").write_text(compose)
+NAMES = st.from_regex(r"[a-z][a-z0-9]{0,5}(?:[._-][a-z0-9]{1,4})?", fullmatch=True)
+TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc"), include_characters="\n\t$'\"\\:#{}"), max_size=20)
+KEYS = st.from_regex(r"[A-Za-z_.$-][A-Za-z0-9_.$ -]{0,8}[A-Za-z0-9]", fullmatch=True)
+PATHS = st.from_regex(r"(?:/[a-z0-9_.]{0,3}[a-z0-9]){1,3}", fullmatch=True)
+MS = st.integers(0, 10**7)
 
-    def ship(self) -> None:
-        self.platform.spin("build", cwd=self.folder)
-        self.platform.spin("push", cwd=self.folder)
 
-    def spin(self, *arguments: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
-        return self.platform.spin(*arguments, cwd=self.folder, check=check, **options)
+def _pairs(most: int = 3) -> st.SearchStrategy[tuple[tuple[str, str], ...]]:
+    return st.dictionaries(KEYS, TEXTS, max_size=most).map(lambda d: tuple(sorted(d.items())))
 
-    def host(self, service: str = "web", environment: str = "development") -> str:
-        return f"{service}.{self.name}.{environment}.spin.localhost"
 
-    def get(self, path: str = "/", service: str = "web", environment: str = "development") -> tuple[int, str]:
-        return self.platform.get(self.host(service, environment), path)
+def _maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | strategy
+
+
+def _sorted(strategy: st.SearchStrategy[Any], most: int = 3) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.lists(strategy, max_size=most, unique=True).map(lambda found: tuple(sorted(found)))
+
+
+images = st.builds(
+    Image,
+    st.sampled_from(
+        ["docker.io/library/nginx:1.27", "localhost:5000/team/web:1", "ghcr.io/a/b/c:latest", "docker.io/a__b/c-d:x_Y"]
+    ),
+    _maybe(st.from_regex(r"sha256:[0-9a-f]{64}", fullmatch=True)),
+)
+arguments = _maybe(st.lists(TEXTS, max_size=3).map(tuple))
+tests = st.one_of(
+    st.just(("NONE",)),
+    TEXTS.map(lambda text: ("CMD-SHELL", text)),
+    st.lists(TEXTS, min_size=1, max_size=3).map(lambda found: ("CMD", *found)),
+)
+healthchecks = st.builds(
+    Healthcheck, tests, st.integers(1, 10**6), st.integers(1, 10**6), st.integers(1, 99), MS, _maybe(st.integers(1, 10**6))
+)
+ports = st.builds(
+    Port, st.integers(1, 65535), st.integers(1, 65535).filter(lambda p: p not in (80, 443)), st.sampled_from(Protocol)
+)
+cpus = st.floats(0.01, 64).map(lambda number: round(number, 3))
+limits = st.builds(Resources, _maybe(cpus), _maybe(st.integers(6 * 1024**2, 2**50)), _maybe(st.integers(1, 10**6)))
+
+
+@st.composite
+def _resources(draw: st.DrawFn) -> Resources:
+    found = draw(limits)
+    cpus_most, memory_most = found.cpus or 64.0, found.memory_bytes or 2**50
+    return replace(
+        found,
+        reserved_cpus=draw(_maybe(cpus.filter(lambda number: number <= cpus_most))) if cpus_most > 1 else None,
+        reserved_memory_bytes=draw(_maybe(st.integers(6 * 1024**2, memory_most))),
+    )
+
+
+def _tmpfs(target: str) -> st.SearchStrategy[tuple[Tmpfs, ...]]:
+    some = st.builds(Tmpfs, st.just(target), _maybe(st.integers(1, 2**40)), _maybe(st.integers(0, 0o7777)))
+    return st.just(()) | some.map(lambda found: (found,))
+
+
+@st.composite
+def _service(draw: st.DrawFn, name: str, earlier: list[str], names: dict[str, list[str]], published: list[Port]) -> ServiceSpec:
+    """A service that depends only on `earlier` ones, so that there is no cycle."""
+    targets = iter(draw(st.lists(PATHS, min_size=8, max_size=8, unique=True)))
+
+    def some(kind: str, most: int = 2) -> list[str]:
+        return draw(st.lists(st.sampled_from(names[kind]), max_size=most, unique=True)) if names[kind] else []
+
+    grants = [
+        tuple(
+            Grant(source, next(targets), draw(st.integers(0, 9999)), draw(st.integers(0, 9999)), draw(st.integers(0, 0o7777)))
+            for source in some(kind)
+        )
+        for kind in ("secrets", "configs")
+    ]
+    restart = draw(st.sampled_from(Restart))
+    http = draw(_maybe(st.builds(Http, st.integers(1, 65535), _sorted(st.just(f"{host_label(name)}.example.org"), 1))))
+    return ServiceSpec(
+        name=name,
+        image=draw(images),
+        command=draw(arguments),
+        entrypoint=draw(arguments),
+        environment=draw(_pairs()),
+        labels=draw(_pairs()),
+        user=draw(_maybe(st.sampled_from(["0", "1000", "46311:75137", "www-data:adm"]))),
+        group_add=draw(_sorted(st.sampled_from(["100", "nginx"]))),
+        cap_add=draw(_sorted(st.sampled_from(["CHOWN", "KILL", "SYS_ADMIN"]))),
+        read_only=draw(st.booleans()),
+        init=draw(st.booleans()),
+        working_dir=draw(_maybe(PATHS)),
+        hostname=draw(_maybe(st.sampled_from(["a", "DB-1.internal"]))),
+        stop_signal=draw(_maybe(st.sampled_from(["SIGTERM", "15", "SIGRTMIN+3"]))),
+        stop_grace_ms=draw(MS),
+        restart=restart,
+        restart_limit=draw(st.integers(0, 9)) if restart is Restart.ON_FAILURE else 0,
+        healthcheck=draw(_maybe(healthchecks)),
+        ports=tuple(p for p in published if draw(st.booleans())),
+        expose=draw(_sorted(st.integers(1, 65535))),
+        http=http,
+        mounts=tuple(
+            sorted(
+                (Mount(v, next(targets), draw(st.booleans()), draw(st.booleans())) for v in some("volumes")),
+                key=lambda m: m.target,
+            )
+        ),
+        tmpfs=draw(_tmpfs(next(targets))),
+        secrets=tuple(sorted(grants[0], key=lambda g: g.target)),
+        configs=tuple(sorted(grants[1], key=lambda g: g.target)),
+        networks=tuple(Attachment(n, draw(_sorted(NAMES, 2))) for n in sorted(some("networks"))) or (Attachment("default"),),
+        depends_on=tuple(
+            Dependency(other, draw(st.sampled_from(Condition)), draw(st.booleans()))
+            for other in sorted(draw(st.lists(st.sampled_from(earlier), max_size=2, unique=True)) if earlier else [])
+        ),
+        resources=draw(_resources()),
+        replicas=draw(st.integers(0, 30)),
+    )
+
+
+@st.composite
+def stack_specs(draw: st.DrawFn, stack: str = "shop") -> StackSpec:
+    """A StackSpec as lowering makes them: sorted, and everything in it used."""
+    services = draw(st.lists(NAMES, min_size=1, max_size=3, unique_by=host_label))
+    names = {kind: draw(st.lists(NAMES, max_size=2, unique=True)) for kind in ("networks", "volumes", "configs", "secrets")}
+    published = draw(st.lists(ports, max_size=3, unique_by=lambda p: (p.published, p.protocol)))
+    published.sort(key=lambda p: (p.published, p.protocol.value))
+    specs: list[ServiceSpec] = []
+    for name in services:
+        taken = {p for s in specs for p in s.ports}
+        specs.append(draw(_service(name, [s.name for s in specs], names, [p for p in published if p not in taken])))
+    return StackSpec(
+        services=tuple(sorted(specs, key=lambda s: s.name)),
+        networks=tuple(
+            Network(n, draw(st.booleans()), draw(_pairs(1))) for n in sorted({a.network for s in specs for a in s.networks})
+        ),
+        volumes=tuple(Volume(v, draw(_pairs(1))) for v in sorted({m.volume for s in specs for m in s.mounts})),
+        configs=tuple(
+            Config(c, draw(st.binary(max_size=9) | TEXTS.map(str.encode)))
+            for c in sorted({g.source for s in specs for g in s.configs})
+        ),
+        secrets=tuple(_secret(name, stack, draw(st.booleans())) for name in sorted({g.source for s in specs for g in s.secrets})),
+    )
+
+
+def _secret(name: str, stack: str, external: bool) -> SecretRef:
+    if external:
+        return SecretRef(name, f"other.{name}", external=True)
+    return SecretRef(name, name if name.startswith(f"{stack}.") else f"{stack}.{name}")
+
+
+_KEYS = [
+    *(SERVICE.keys or {}),
+    *("test", "interval", "retries", "condition", "required", "source", "target", "mode", "uid", "type", "published", "protocol"),
+    *("replicas", "resources", "limits", "memory", "cpus", "http", "hosts", "aliases", "internal", "external", "name", "file"),
+    *("content", "a", "b"),
+]
+_WORDS = [
+    *(
+        "a",
+        "b",
+        "nginx:1",
+        "80:8080",
+        "8080",
+        "data:/x",
+        "./x:/y",
+        "/x",
+        "10s",
+        "512m",
+        "service_healthy",
+        "$V",
+        "1e9",
+        "true",
+        "no",
+    ),
+    *(
+        "tmpfs",
+        "volume",
+        "bind",
+        "CMD",
+        "0440",
+        "\x00",
+        "\ud800",
+        "\u202e",
+        "a" * 300,
+        "9" * 50,
+        "-1",
+        "1-65535",
+        "a.example.org",
+    ),
+]
+_json_scalars = (
+    st.none()
+    | st.booleans()
+    | st.sampled_from([0, -1, 1, 80, 8080, 10**30, -(10**400), 2**63])
+    | st.floats()
+    | st.sampled_from(_WORDS)
+    | st.text(max_size=5)
+)
+_json_keys = st.sampled_from(_KEYS) | st.text(max_size=3)
+json_values: st.SearchStrategy[Any] = st.recursive(
+    _json_scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_json_keys, inner, max_size=4), max_leaves=12
+)
+"""Any JSON, much of it nearly right."""
+
+_hostile_service = st.dictionaries(_json_keys, json_values, max_size=5).map(lambda keys: {"image": "nginx:1", **keys})
+_sections = st.dictionaries(st.sampled_from(["a", "b", "data", "default"]), json_values, max_size=2)
+hostile_documents = json_values | st.fixed_dictionaries(
+    {"services": st.dictionaries(st.sampled_from(["a", "b", "c.d"]), _hostile_service, min_size=1, max_size=2)},
+    optional={"networks": _sections, "volumes": _sections, "configs": _sections, "secrets": _sections, "name": json_values},
+)
+"""Documents that a stranger may send in the place of a Compose file."""

@@ -107,6 +107,15 @@ class Cursor:
             self.fail("this text holds a control character; remove it.")
         return text
 
+    def data(self) -> bytes:
+        """Text of any kind and length, as UTF-8."""
+        if not isinstance(self.value, str):
+            return self.text().encode()
+        try:
+            return self.value.encode()
+        except UnicodeEncodeError:
+            self.fail("this text is not valid Unicode; write it again.")
+
     def line(self) -> str:
         """Text on one line, not blank."""
         text = self.text()

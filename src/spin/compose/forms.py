@@ -40,7 +40,9 @@ _WORD_PART = re.compile(
     re.DOTALL,
 )
 _IN_DOUBLE = re.compile(r'\\(["\\])')
-_WINDOWS = re.compile(r"[A-Za-z]:[\\/]")
+_HOST_PATH = re.compile(r"[/.~\\]|[A-Za-z]:[\\/]")
+_DRIVE = re.compile(r"[A-Za-z]:(?:\\|/[^:]*:/)")
+"""The start of `C:\\data:/data` and `C:/data:/data`; in `c:/data:ro`, `c` is a volume."""
 
 
 def duration_ms(text: str) -> int:
@@ -205,12 +207,12 @@ class VolumeForm:
 
 def is_host_path(source: str) -> bool:
     """Whether a volume's source is a path on the host rather than a volume's name."""
-    return source.startswith(("/", ".", "~", "\\")) or bool(_WINDOWS.match(source))
+    return bool(_HOST_PATH.match(source))
 
 
 def volume(text: str) -> VolumeForm:
     """`data:/var/lib/data:ro`, `./conf:/etc/conf`, `/cache`."""
-    drive = text[:2] if _WINDOWS.match(text) else ""
+    drive = text[:2] if _DRIVE.match(text) else ""
     parts = text[len(drive) :].split(":")
     parts[0] = drive + parts[0]
     if len(parts) == 1:

@@ -175,7 +175,7 @@ def _contents(root: Cursor, section: str, variables: Mapping[str, str], read: Ca
                 variable.fail(f"the variable {variable.line()} is not set; set it, or write `file:`.")
             found[name] = value.encode()
         elif content and section == "configs":
-            found[name] = content.text().encode()
+            found[name] = content.data()
     return found
 
 

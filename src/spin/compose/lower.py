@@ -89,7 +89,7 @@ def _configs(root: Cursor, used: set[str], contents: Mapping[str, bytes]) -> tup
             continue
         content, inline = contents.get(name), entry.get("content") if entry.value is not None else None
         if content is None and inline is not None:
-            content = inline.text().encode()
+            content = inline.data()
         if content is None and entry.value is not None and entry.get("external"):
             entry.fail("external configs are not supported yet by this version; write `file:` or `content:`.")
         if content is None:

@@ -11,7 +11,7 @@ from spin.model.finding import Severity
 from spin.policy.case import Case, Place, Rule, entries, is_said, items
 
 _HOST_PATH = re.compile(r"[/.~\\]|[A-Za-z]:[\\/]")
-_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_DRIVE = re.compile(r"[A-Za-z]:(?:\\|/[^:]*:/)")
 _SOCKET = "The Docker socket is not given to containers: whoever has it owns the host. Leave this mount out."
 _DRIVER = "Leave `driver` and `driver_opts` out: the platform decides where a volume lies."
 
