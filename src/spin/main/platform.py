@@ -87,7 +87,7 @@ class RunningPlatform:
         engine = DockerEngine(site, StoredContents(store), PullTokens(site, tokens), os.environ.get("DOCKER_HOST"))
         self._parts.push_async_callback(engine.close)
         edge_child = caddy_child(site, self._data.folder("edge"))
-        edge = CaddyEdge(edge_child)
+        edge = CaddyEdge(edge_child.directory)
         self._parts.push_async_callback(edge.close)
         notifier = Notifier()
         engines = {"docker": engine}
@@ -145,7 +145,9 @@ class RunningPlatform:
         text = await ensure_operator(platform, self._operator)
         if text is not None:
             write_private(self._data.operator_key, f"{text}\n".encode())
-            log.info("first start: the operator's API key was written", operator=self._operator, file=str(self._data.operator_key))
+            log.info(
+                "first start: the operator's API key was written", operator=self._operator, file=str(self._data.operator_key)
+            )
 
     async def _start_registry(self, key: SigningKey) -> None:
         directory = self._data.folder("registry")

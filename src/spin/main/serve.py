@@ -23,7 +23,9 @@ CONFIG_BYTES = 1024**2
 
 
 def serve(
-    data: Annotated[Path | None, typer.Option(envvar="SPIN_DATA", help="Directory of all state.", show_default="/var/lib/spin")] = None,
+    data: Annotated[
+        Path | None, typer.Option(envvar="SPIN_DATA", help="Directory of all state.", show_default="/var/lib/spin")
+    ] = None,
     config: Annotated[Path | None, typer.Option(envvar="SPIN_CONFIG", help="The site file (spin.toml); none is needed.")] = None,
     address: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
     api_port: Annotated[int | None, typer.Option(help="Port of the API.", show_default="7070")] = None,
@@ -40,8 +42,14 @@ def serve(
     if log_level not in ("debug", "info", "warning", "error"):
         raise InvalidInput(f"--log-level is one of debug, info, warning, error; not {log_level!r}.")
     configure_logging(log_level)
-    options = {"address": address, "api_port": api_port, "edge_port": edge_port, "registry_port": registry_port}
-    site = replace(read_site(config), **{name: value for name, value in options.items() if value is not None})
+    site = read_site(config)
+    site = replace(
+        site,
+        address=address or site.address,
+        api_port=api_port or site.api_port,
+        edge_port=edge_port or site.edge_port,
+        registry_port=registry_port or site.registry_port,
+    )
     directory = DataDirectory((data or default_data()).absolute())
     try:
         asyncio.run(_serve(RunningPlatform(site, directory, operator or _operator_name())))

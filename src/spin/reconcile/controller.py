@@ -60,7 +60,10 @@ class Controller:
             except SpinError as error:
                 wait = self._queue.failed(key)
                 log.info("try again", deployment=str(key), after=wait.total_seconds(), reason=error.message)
-            except Exception:
+            except Exception as error:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise asyncio.CancelledError from error  # a library turned our end into an error of its own
                 # A bug in one deployment's pass must not stop the others; it is logged whole and tried again.
                 wait = self._queue.failed(key)
                 log.exception("pass failed", deployment=str(key), after=wait.total_seconds())
