@@ -27,7 +27,7 @@ from stage import EXAMPLE, ROOT, SPIN, Failure, Stage, docker, tail
 STACK = "three-tier"
 PROJECT = "science"
 SECRET = f"{STACK}.db-password"
-FILES = (["build"], ["push"], ["up"])
+FILES = (["build"], ["push"], ["check"], ["up"])
 """Commands that read the Compose file of the directory they run in."""
 
 
@@ -170,7 +170,6 @@ class Demo:
         self.show("spin", "environment", "ls")
 
     def build(self) -> None:
-        self.show("spin", "check")
         self.show("spin", "build")
 
     def ship(self) -> None:
@@ -204,6 +203,7 @@ class Demo:
 
     def run(self) -> None:
         self.secret("development")
+        self.show("spin", "check")
         self.show("spin", "up")
         self.check_state("development")
         self.check_page("development", visit=1)
