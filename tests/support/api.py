@@ -182,6 +182,7 @@ def submission(
 async def new_world(folder: Path, *, site: Site = SITE) -> AsyncIterator[World]:
     """A site with the people of PEOPLE and the image `lab/web:1`, closed at the end."""
     async with AsyncExitStack() as stack:
+        keys = await _database(folder / "spin.db")
         store = await stack.enter_async_context(await open_store(sqlite_url(folder / "spin.db"), bytes(32)))
         images = DictImages({f"{LAB}/web:1": DIGEST, "docker.io/library/mariadb:11": OTHER_DIGEST})
         clock = Moment()
@@ -197,9 +198,23 @@ async def new_world(folder: Path, *, site: Site = SITE) -> AsyncIterator[World]:
             wake=woken.append,
         )
         passes = Pass(Surroundings(site, store, platform.engines, edge, clock, platform.notifier.poke), RouteWriter(edge))
-        world = World(platform, build(platform), store, images, engine, passes, clock, await _populate(store), woken)
+        world = World(platform, build(platform), store, images, engine, passes, clock, keys, woken)
         stack.push_async_callback(world.close)
         yield world
+
+
+_made: list[tuple[bytes, dict[str, str]]] = []
+
+
+async def _database(path: Path) -> dict[str, str]:
+    """A store with the people of PEOPLE at `path`; made once in each process and copied from then on. Returns their keys."""
+    if not _made:
+        async with await open_store(sqlite_url(path), bytes(32)) as store:
+            keys = await _populate(store)
+        _made.append((await asyncio.to_thread(path.read_bytes), keys))
+    content, keys = _made[0]
+    await asyncio.to_thread(path.write_bytes, content)
+    return keys
 
 
 async def _populate(store: SqlStore) -> dict[str, str]:

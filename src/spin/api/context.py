@@ -10,6 +10,8 @@ from spin.errors import NotSignedIn
 from spin.model.principal import Principal
 from spin.usecases.platform import Platform
 
+PREFIX = "/api/v1"
+
 
 def _platform(request: Request) -> Platform:
     return cast("Platform", request.app.state.platform)

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from spin.api.context import NamePath, Person, ThePlatform
+from spin.api.context import PREFIX, NamePath, Person, ThePlatform
 from spin.api.schemas import KeyIn
 from spin.ports.store import ApiKey
 from spin.usecases.keys import NewKey, create_key, list_keys, remove_key
 
-router = APIRouter(prefix="/keys", tags=["keys"])
+router = APIRouter(prefix=PREFIX + "/keys", tags=["keys"])
 
 
 @router.get("", summary="One's own API keys, without their secret part")

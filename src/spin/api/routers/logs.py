@@ -11,13 +11,13 @@ from pydantic import AwareDatetime
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from spin.api.context import EnvironmentPath, Person, ProjectPath, StackPath, ThePlatform
+from spin.api.context import PREFIX, EnvironmentPath, Person, ProjectPath, StackPath, ThePlatform
 from spin.errors import SpinError
 from spin.kit.canonical import primitive
 from spin.ports.engine import LogLine, LogQuery
 from spin.usecases.logs import logs
 
-router = APIRouter(prefix="/projects/{project}/environments/{environment}/stacks/{stack}/logs", tags=["stacks"])
+router = APIRouter(prefix=PREFIX + "/projects/{project}/environments/{environment}/stacks/{stack}/logs", tags=["stacks"])
 
 CHUNK = 16 * 1024
 """Bytes that are gathered before they are sent."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from spin.api.context import NamePath, Person, ProjectPath, ThePlatform
+from spin.api.context import PREFIX, NamePath, Person, ProjectPath, ThePlatform
 from spin.api.schemas import MemberIn, ProjectIn
 from spin.ports.store import Member
 from spin.usecases.projects import Membership, create_project, list_members, list_projects, remove_member, set_member
 
-router = APIRouter(prefix="/projects", tags=["projects"])
+router = APIRouter(prefix=PREFIX + "/projects", tags=["projects"])
 
 
 @router.get("", summary="One's own projects; for operators all")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from spin.api.context import EnvironmentPath, NamePath, Person, ProjectPath, ThePlatform
+from spin.api.context import PREFIX, EnvironmentPath, NamePath, Person, ProjectPath, ThePlatform
 from spin.api.schemas import SecretIn
 from spin.ports.store import SecretInfo
 from spin.usecases.secrets import list_secrets, put_secret, remove_secret
 
-router = APIRouter(prefix="/projects/{project}/environments/{environment}/secrets", tags=["secrets"])
+router = APIRouter(prefix=PREFIX + "/projects/{project}/environments/{environment}/secrets", tags=["secrets"])
 
 
 @router.get("", summary="The project's secrets in an environment, without values")

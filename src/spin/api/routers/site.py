@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 
 import spin
-from spin.api.context import Person, ThePlatform
+from spin.api.context import PREFIX, Person, ThePlatform
 from spin.usecases.environments import EnvironmentView, list_environments
 from spin.usecases.projects import Membership
 
-router = APIRouter(tags=["site"])
+router = APIRouter(prefix=PREFIX, tags=["site"])
 
 
 @dataclass(frozen=True, slots=True)

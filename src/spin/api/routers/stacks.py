@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from spin.api.context import EnvironmentPath, Person, ProjectPath, StackPath, ThePlatform
+from spin.api.context import PREFIX, EnvironmentPath, Person, ProjectPath, StackPath, ThePlatform
 from spin.api.schemas import DeployIn, PlanIn, PromoteIn, ScaleIn, ServicesIn
 from spin.usecases.check import Checked, check
 from spin.usecases.deploy import deploy, plan_deploy
@@ -18,7 +18,7 @@ from spin.usecases.scale import plan_scale, scale
 from spin.usecases.stacks import LONGEST_WAIT, list_stacks, show_stack, watch_stack
 from spin.usecases.views import Accepted, Preview, StackView
 
-router = APIRouter(prefix="/projects/{project}/environments/{environment}/stacks", tags=["stacks"])
+router = APIRouter(prefix=PREFIX + "/projects/{project}/environments/{environment}/stacks", tags=["stacks"])
 
 
 @router.get("", summary="The project's stacks in an environment")

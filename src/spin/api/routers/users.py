@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from spin.api.context import Person, ThePlatform
+from spin.api.context import PREFIX, Person, ThePlatform
 from spin.api.schemas import UserIn
 from spin.ports.store import User
 from spin.usecases.users import create_user, list_users
 
-router = APIRouter(prefix="/users", tags=["users"])
+router = APIRouter(prefix=PREFIX + "/users", tags=["users"])
 
 
 @router.get("", summary="All users (operators)")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from spin.api.context import Person, ProjectPath, ThePlatform
+from spin.api.context import PREFIX, Person, ProjectPath, ThePlatform
 from spin.usecases.volumes import VolumeView, list_volumes
 
-router = APIRouter(prefix="/projects/{project}/volumes", tags=["volumes"])
+router = APIRouter(prefix=PREFIX + "/projects/{project}/volumes", tags=["volumes"])
 
 
 @router.get("", summary="The project's volumes in all environments, also of stacks that are gone")
