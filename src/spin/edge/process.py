@@ -15,7 +15,7 @@ from spin.errors import EdgeUnavailable, Failed
 from spin.kit.processes import Child
 from spin.site import Site
 
-GRACE = 5.0
+GRACE = 3.0
 """Seconds that visitors' requests have to end when the platform stops."""
 _LONGEST_SOCKET = 107
 """Bytes in the path of a unix socket (unix(7): sun_path, with the zero at its end)."""
