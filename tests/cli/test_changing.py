@@ -133,6 +133,12 @@ def test_rm_says_which_volumes_stay_and_which_went(shop, spin) -> None:
     assert next(s for s in reversed(shop.seen) if s.method == "DELETE").query == {"volumes": "true"}
 
 
+def test_rm_works_while_the_engine_does_not_tell_its_volumes(shop, spin) -> None:
+    shop.answers["GET", "/projects/demo/volumes"] = Problem("engine-unavailable", "Docker does not answer.")
+    shop.script["shop"] = [view(state="removing")]
+    assert spin("rm", "shop").status == 0
+
+
 @pytest.mark.parametrize("arguments", [["shop", "-e", "production"], ["shop", "--volumes"], ["shop/web"]])
 def test_rm_of_production_or_of_data_needs_a_yes(shop, spin, arguments: list[str]) -> None:
     done = spin("rm", *arguments)

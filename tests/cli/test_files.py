@@ -84,11 +84,15 @@ def test_variables_come_from_dotenv_the_shell_wins_and_spins_own_win_over_all(
     assert image(loaded(env_files=["other.env"])) == "localhost:5999/demo/other:shell"
 
 
-def test_the_stack_is_named_by_option_then_by_the_file_then_by_the_directory(home: Path) -> None:
+def test_the_stack_is_named_by_option_then_compose_s_variable_then_the_file_then_the_directory(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (home / "compose.yaml").write_text(WEB)
     assert loaded().stack == "shop"
     (home / "compose.yaml").write_text("name: wiki\n" + WEB)
     assert loaded().stack == "wiki"
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", "docs")
+    assert loaded().stack == "docs"
     assert loaded(stack="blog").stack == "blog"
     with pytest.raises(InvalidInput, match="stack"):
         loaded(stack="Not A Name")

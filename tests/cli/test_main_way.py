@@ -63,6 +63,7 @@ def test_a_stack_is_checked_run_looked_at_scaled_copied_and_removed(lab, name, h
     assert [s["name"] for s in json.loads(lab("ps", name, "--json").out)] == ["db", "web"]
     assert f"{name}-web-1" in lab("ps", name, "--containers").out
     assert f"http://web.{name}.development" in lab("stack", "ls").out
+    assert lab("logs", f"{name}/web/1", "--tail", "5").status == 0
 
     scaled = lab("scale", f"{name}/web=3")
     assert scaled.status == 0, scaled.err

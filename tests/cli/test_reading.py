@@ -131,9 +131,10 @@ def test_whoami_masks_the_key(api, spin) -> None:
 
 
 def test_a_service_that_is_not_there_names_those_that_are(shop, spin) -> None:
-    done = spin("inspect", "shop/api")
-    assert (done.status, done.out) == (5, "")
-    assert done.err == "spin: shop has no service 'api'. It has: web, db.\n"
+    for command in ("inspect", "ps"):
+        done = spin(command, "shop/api")
+        assert (done.status, done.out) == (5, "")
+        assert done.err == "spin: shop has no service 'api'. It has: web, db.\n"
 
 
 def test_logs_begin_with_the_containers_name(api, spin) -> None:

@@ -76,6 +76,9 @@ def main(arguments: Sequence[str], extra: Mapping[str, lazy.Command] | None = No
         return INTERRUPTED
     except BrokenPipeError:
         return 0  # the reader (`| head`) has what it wanted
+    except OSError as error:
+        message(f"spin: {error.filename or 'a file'}: {error.strerror or error}.")
+        return 1
     except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is told in one line, too
         if os.environ.get("SPIN_DEBUG"):
             traceback.print_exc()

@@ -57,7 +57,7 @@ def load(files: Sequence[str] | None, env_files: Sequence[str] | None, stack: st
 def _stack_name(given: str | None, submission: Submission, directory: Path) -> StackName:
     if given:
         return StackName(check_name("stack", given))
-    suggested = compose.suggested_name(submission)
+    suggested = os.environ.get("COMPOSE_PROJECT_NAME") or compose.suggested_name(submission)
     if suggested:
         return StackName(check_name("stack", suggested))
     try:

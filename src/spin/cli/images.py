@@ -16,7 +16,7 @@ from spin.errors import Failed, InvalidInput, NotFound, Unavailable
 from spin.model.stack import Image
 from spin.model.submission import Build
 
-ServicesArgument: TypeAlias = Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]...", help="Only these services.")]
+ServicesArgument: TypeAlias = Annotated[list[str] | None, typer.Argument(metavar="SERVICE", help="Only these services.")]
 
 
 def build(

@@ -12,9 +12,10 @@ from spin.cli.options import FOLLOW_SECONDS, DetachOption, EnvironmentOption, Pr
 from spin.cli.output import confirm, message
 from spin.cli.refs import by_stack, parse_ref
 from spin.cli.session import Session
-from spin.errors import InvalidInput
+from spin.client import Stack
+from spin.errors import InvalidInput, Unavailable
 
-TargetsArgument: TypeAlias = Annotated[list[str], typer.Argument(metavar="STACK[/SERVICE]...")]
+TargetsArgument: TypeAlias = Annotated[list[str], typer.Argument(metavar="STACK[/SERVICE]")]
 GUARDED = "production"
 """The environment in which removing something is asked about."""
 
@@ -89,11 +90,7 @@ def rm(
     with Session(environment=environment, project=project) as session:
         target = session.client.stack(session.project, session.environment, name)
         target.view()  # no such stack: said before anything is asked
-        held = [
-            v["name"]
-            for v in session.client.volumes(session.project)
-            if (v["environment"], v["stack"]) == (target.environment, name)
-        ]
+        held = _volumes_of(session, target)
         if not yes:
             _ask(name, target.environment, held, volumes=volumes)
         accepted = target.remove(volumes=volumes)
@@ -105,6 +102,15 @@ def rm(
         progress.conclude(target, view, time.monotonic() - begun)
         if held:
             message(f"Deleted with their data: {', '.join(held)}." if volumes else f"Volumes that are kept: {', '.join(held)}.")
+
+
+def _volumes_of(session: Session, target: Stack) -> list[str]:
+    """The stack's volumes, as far as the engine tells."""
+    try:
+        volumes = session.client.volumes(target.project)
+    except Unavailable:
+        return []
+    return [v["name"] for v in volumes if (v["environment"], v["stack"]) == (target.environment, target.name)]
 
 
 def _ask(name: str, environment: str, held: list[str], *, volumes: bool) -> None:

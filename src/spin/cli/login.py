@@ -20,9 +20,7 @@ from spin.errors import InvalidInput, NotFound, SpinError
 
 def login(
     *,
-    url: Annotated[
-        str | None, typer.Argument(metavar="[URL]", help="The platform; default: SPIN_URL, else the last one.")
-    ] = None,
+    url: Annotated[str | None, typer.Argument(metavar="URL", help="The platform; default: SPIN_URL, else the last one.")] = None,
     user: Annotated[
         str | None, typer.Option("-u", "--user", metavar="NAME", help="Sign in with a password, which is asked for.")
     ] = None,
@@ -55,6 +53,8 @@ def login(
     login = credentials.Login(key=key, user=me["user"], project=chosen, registry=registry, created=created)
     credentials.save(stored.with_login(address, login))
     message(f"Signed in to {address} as {me['user']}{f', project {chosen}' if chosen else ''}.")
+    if os.environ.get("SPIN_TOKEN"):
+        message("SPIN_TOKEN is set and wins over this key.")
 
 
 def _make_key(address: str, user: str | None) -> str:

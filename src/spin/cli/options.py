@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", show_default=False, help="Print JSON for programs.")]
 EnvironmentOption: TypeAlias = Annotated[
     str | None,
     typer.Option(

@@ -11,6 +11,7 @@ from spin.cli.options import EnvironmentOption, JsonOption, ProjectOption
 from spin.cli.output import json_data, message, now, print_table
 from spin.cli.refs import parse_ref
 from spin.cli.session import Session
+from spin.cli.stack import service_of
 from spin.cli.tables import Cell, image, short, state
 from spin.cli.times import relative
 from spin.client.shapes import ContainerView, ServiceView, StackView
@@ -22,7 +23,7 @@ _RESTING_CONTAINERS = frozenset({"exited", "created"})
 
 def ps(
     *,
-    stack: Annotated[str | None, typer.Argument(metavar="[STACK[/SERVICE]]", help="Only this stack or service.")] = None,
+    stack: Annotated[str | None, typer.Argument(metavar="STACK[/SERVICE]", help="Only this stack or service.")] = None,
     environment: EnvironmentOption = None,
     project: ProjectOption = None,
     all_of_them: Annotated[bool, typer.Option("-a", "--all", help="Also what does not run.")] = False,
@@ -38,6 +39,8 @@ def ps(
             views = [session.client.stack(session.project, session.environment, ref.stack).view()]
         where = f"{session.environment} (project {session.project})"
     service = ref.service if ref else None
+    if service is not None:
+        service_of(views[0], service)
     if containers:
         _containers(views, service, where, all_of_them=all_of_them, json=json)
     else:

@@ -14,7 +14,7 @@ from spin.cli.session import Session
 
 def scale(
     *,
-    targets: Annotated[list[str], typer.Argument(metavar="STACK/SERVICE=N...")],
+    targets: Annotated[list[str], typer.Argument(metavar="STACK/SERVICE=N")],
     environment: EnvironmentOption = None,
     project: ProjectOption = None,
     detach: DetachOption = False,

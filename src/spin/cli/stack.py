@@ -12,6 +12,7 @@ from spin.cli.refs import parse_ref
 from spin.cli.session import Session
 from spin.cli.tables import Cell, state
 from spin.cli.times import relative
+from spin.client.shapes import ServiceView, StackView
 from spin.errors import NotFound
 
 
@@ -55,8 +56,13 @@ def inspect(
     if ref.service is None:
         json_data(view)
         return
-    service = next((s for s in view["services"] if s["name"] == ref.service), None)
-    if service is None:
-        known = ", ".join(s["name"] for s in view["services"])
-        raise NotFound(f"{ref.stack} has no service {ref.service!r}. It has: {known}.")
+    service = service_of(view, ref.service)
     json_data({"stack": ref.stack, **service, "containers": [c for c in view["containers"] if c["service"] == ref.service]})
+
+
+def service_of(view: StackView, name: str) -> ServiceView:
+    """The service of that name. Raises NotFound, naming those that there are."""
+    for service in view["services"]:
+        if service["name"] == name:
+            return service
+    raise NotFound(f"{view['stack']} has no service {name!r}. It has: {', '.join(s['name'] for s in view['services'])}.")

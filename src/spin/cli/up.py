@@ -69,9 +69,9 @@ def plan(
         if json:
             json_data(preview)
         else:
+            message(headline(preview, target))
             for line in change_lines(preview["changes"], colours=colours(sys.stdout)):
                 data(line)
-            message(headline(preview, target))
             show_findings(preview["findings"])
         stop_if_refused(preview, target)
 
