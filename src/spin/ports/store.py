@@ -114,7 +114,10 @@ class UnitOfWork(Protocol):
         ...
 
     async def status(self, key: DeploymentKey) -> DeploymentStatus | None: ...
-    async def save_status(self, key: DeploymentKey, status: DeploymentStatus) -> None: ...
+    async def save_status(self, key: DeploymentKey, status: DeploymentStatus) -> None:
+        """Does nothing where the deployment is gone."""
+        ...
+
     async def statuses(
         self, project: str | None = None, environment: str | None = None
     ) -> Mapping[DeploymentKey, DeploymentStatus]:
@@ -140,10 +143,16 @@ class UnitOfWork(Protocol):
         """A new version; the same value as the newest version adds none and returns that."""
         ...
 
-    async def remove_secret(self, project: str, environment: str, name: str) -> bool: ...
+    async def remove_secret(self, project: str, environment: str, name: str) -> bool:
+        """Remove all versions; whether there were any. Their numbers are not given out again."""
+        ...
 
 
 class Store(Protocol):
     def begin(self, *, write: bool = False) -> AbstractAsyncContextManager[UnitOfWork]:
-        """A transaction. `write=True` takes the write lock at once where the database has one (SQLite), so two writers queue."""
+        """A transaction. With `write=True` it waits for the writers before it; without, it sees one moment and may not write.
+
+        A block that writes must be short, and must not begin another that writes: it would wait for itself. Raises Unavailable
+        where the database does not answer or the writers before do not finish.
+        """
         ...
