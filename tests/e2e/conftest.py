@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.platform import RunningPlatform, running_platform
-from support.stacks import Stack, prepare
+from support.tiny import Stack, prepare
 
 
 @pytest.fixture(scope="session")

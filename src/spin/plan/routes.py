@@ -57,7 +57,8 @@ def apply(
 ) -> tuple[Route, ...]:
     """The whole table after the RouteTo and Unroute among `steps`; `snapshot` must have been through `mark_routed`.
 
-    Every wanted host leads to all routed containers of its service. Targets that belong to no running container and hosts that
+    Every wanted host leads to all routed containers of its service; one without any stays in the table without targets, so that
+    visitors are told that the service is not running rather than that there is no such stack. Targets that belong to no running container and hosts that
     are not wanted any more fall away, whether or not a step says so; the routes of other owners stay as they are, and a host that
     another owner holds is not taken from it.
     """

@@ -13,6 +13,7 @@ from spin.plan.desired import Desired
 from spin.plan.services import (
     Survey,
     View,
+    asked_for,
     ended_badly,
     ended_well,
     how_it_ended,
@@ -159,7 +160,7 @@ def _trouble(view: View, i: Instance) -> str:
         case Phase.UNHEALTHY:
             kept = "" if is_replaceable(view.service) else " (restart: no, so it is left as it is)"
             return (f"unhealthy: {i.detail}" if i.detail else "unhealthy") + kept
-        case Phase.EXITED if not ended_well(view.service, i):
+        case Phase.EXITED if not (ended_well(view.service, i) or asked_for(view.service, i)):
             return how_it_ended(i) + (f": {i.detail}" if i.detail else "")
         case Phase.UNKNOWN:
             return f"state unknown: {i.detail}" if i.detail else "state unknown"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.platform import RunningPlatform, docker, eventually, free_ports, running_platform
-from support.stacks import Stack, prepare
+from support.tiny import Stack, prepare
 from support.wire import Wire
 
 
