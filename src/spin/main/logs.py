@@ -12,7 +12,9 @@ def configure_logging(level: str = "info") -> None:
     """Set up structlog and the standard library's logging (uvicorn, alembic) alike. `level` is a name such as `debug`."""
     number = logging.getLevelNamesMapping()[level.upper()]
     terminal = sys.stderr.isatty()
-    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    # Plain tracebacks: the pretty ones show local variables, and those of a request may be passwords and secrets.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer: structlog.typing.Processor = console if terminal else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

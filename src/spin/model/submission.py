@@ -36,7 +36,7 @@ class Submission:
     document: Mapping[str, Any]
     configs: Mapping[str, bytes] = field(default_factory=dict)
     """Contents of `configs` that came from `file`, `content` or `environment`, by Compose name."""
-    secrets: Mapping[str, bytes] = field(default_factory=dict)
+    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """Contents of `secrets` that came from `file` or `environment`, by Compose name. Never logged, never in a revision."""
     positions: Mapping[str, str] = field(default_factory=dict)
     """`file:line` of keys of the document, by dotted path (`services.web.image`), for messages."""
