@@ -13,7 +13,9 @@ from structlog.testing import capture_logs
 
 from spin.api import build
 from spin.api.middleware import BODY_LIMIT
+from spin.api.schemas import DeployIn, PromoteIn, SecretIn, SubmissionIn, UserIn
 from spin.errors import EngineUnavailable, Failed, SpinError
+from spin.usecases.keys import NewKey
 from support.api import World, path, submission
 
 MEMBERS = {"type", "title", "status", "detail", "code", "fields"}
@@ -112,6 +114,20 @@ async def test_validation_never_repeats_what_was_sent(world: World) -> None:
     for answer in answers:
         assert check_shape(answer)["status"] == 422
         assert hidden not in answer.text
+
+
+def test_what_is_secret_is_in_no_representation() -> None:
+    sent = submission(secrets={"p": b"hunter2"})
+    shown = [
+        SubmissionIn(**sent),
+        SubmissionIn(**sent).value(),
+        DeployIn(submission=SubmissionIn(**sent)),
+        PromoteIn(to="production", secrets=sent["secrets"]),
+        SecretIn(value=sent["secrets"]["p"]),
+        UserIn(name="x", password="hunter2"),
+        NewKey("id", "laptop", "hunter2", None),
+    ]
+    assert all("hunter2" not in repr(value) and sent["secrets"]["p"] not in repr(value) for value in shown)
 
 
 async def test_a_large_body_is_refused_when_announced(world: World) -> None:

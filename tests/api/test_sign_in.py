@@ -45,7 +45,7 @@ async def ask(world: World, headers: dict[str, str]) -> httpx.Response:
 @pytest.fixture
 async def with_password(world: World) -> World:
     """`paula` has a password, and the verifications are counted."""
-    object.__setattr__(world.platform, "passwords", CountingPasswords())
+    await world.exchange(passwords=CountingPasswords())
     made = await world.as_("root").post("/users", json={"name": "paula", "password": PASSWORD})
     assert made.status_code == 201
     return world
@@ -203,7 +203,7 @@ async def test_credentials_are_looked_at_before_the_body(world: World) -> None:
 
 async def test_the_first_start_makes_an_operator_once(tmp_path: Path) -> None:
     async with await open_store(sqlite_url(tmp_path / "empty.db"), bytes(32)) as store, new_world(tmp_path) as world:
-        object.__setattr__(world.platform, "store", store)
+        await world.exchange(store=store)
         keys = await asyncio.gather(*(ensure_operator(world.platform, "admin") for _ in range(3)))
         [key] = [k for k in keys if k]
         answer = (await ask(world, {"Authorization": f"Bearer {key}"})).json()

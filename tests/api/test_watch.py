@@ -138,7 +138,7 @@ class Talking(SimulatedEngine):
 @pytest.fixture
 async def talking(world: World) -> Talking:
     engine = Talking(world.clock)
-    object.__setattr__(world.platform, "engines", {"docker": engine})
+    await world.exchange(engines={"docker": engine})
     await world.up()
     return engine
 

@@ -107,9 +107,16 @@ class World:
             self._clients[person] = self.open({"Authorization": f"Bearer {self.keys[person]}"} if person else {})
         return self._clients[person]
 
+    async def exchange(self, **parts: Any) -> None:
+        """Go on with other parts in the platform's place."""
+        await self.close()
+        self.platform = replace(self.platform, **parts)
+        self.app = build(self.platform)
+
     async def close(self) -> None:
         for client in self._clients.values():
             await client.aclose()
+        self._clients.clear()
 
     async def rows(self) -> dict[str, int]:
         """How many rows each table has."""

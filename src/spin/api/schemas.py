@@ -109,7 +109,7 @@ class SubmissionIn(Body):
 
     document: Annotated[dict[str, Any], AfterValidator(_bounded)]
     configs: Annotated[dict[Name, Content], Field(max_length=500)] = {}
-    secrets: Annotated[dict[Name, Content], Field(max_length=500)] = {}
+    secrets: Annotated[dict[Name, Content], Field(max_length=500, repr=False)] = {}
     positions: Annotated[dict[Place, Place], Field(max_length=50_000)] = {}
     notices: Annotated[list[NoticeIn], Field(max_length=500)] = []
 
@@ -152,17 +152,19 @@ class ServicesIn(Body):
 
 class PromoteIn(Body):
     to: Name
-    secrets: Annotated[dict[Name, Content], Field(max_length=500)] = {}
+    secrets: Annotated[dict[Name, Content], Field(max_length=500, repr=False)] = {}
     dry_run: bool = False
 
 
 class SecretIn(Body):
-    value: Content
+    value: Annotated[Content, Field(repr=False)]
 
 
 class UserIn(Body):
     name: Name
-    password: Annotated[str, StringConstraints(max_length=1024), AfterValidator(_text)] | None = None
+    password: Annotated[Annotated[str, StringConstraints(max_length=1024), AfterValidator(_text)] | None, Field(repr=False)] = (
+        None
+    )
     operator: bool = False
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from spin.access import Action
@@ -23,7 +23,7 @@ class NewKey:
 
     id: str
     name: str
-    key: str
+    key: str = field(repr=False)
     expires: datetime | None
 
 
