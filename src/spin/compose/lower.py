@@ -14,7 +14,7 @@ from spin.compose.cursor import Cursor
 from spin.compose.service import Target, labels, lower_service
 from spin.kit.text import quoted
 from spin.model.names import StackName, host_label
-from spin.model.stack import Config, Network, Protocol, SecretRef, ServiceSpec, StackSpec, Volume
+from spin.model.stack import Condition, Config, Network, Protocol, Restart, SecretRef, ServiceSpec, StackSpec, Volume
 from spin.model.submission import Submission
 
 MOST_CONFIG = 1024 * 1024
@@ -55,10 +55,14 @@ def lower_document(submission: Submission, positions: Mapping[str, str], target:
 
 
 def _services(root: Cursor, target: Target) -> tuple[ServiceSpec, ...]:
-    found = [lower_service(name, entry, target) for name, entry in _named(root, "services", "service")]
+    entries = dict(_named(root, "services", "service"))
+    found = [lower_service(name, entry, target) for name, entry in entries.items()]
     if not found:
         root.fail("the file has no services; write at least one below `services:`.")
-    return tuple(found)
+    # What others wait for to complete runs once, unless its author says otherwise: restarted, it would never have completed.
+    jobs = {d.service for s in found for d in s.depends_on if d.condition is Condition.COMPLETED}
+    plain = {s.name for s in found if s.name in jobs and entries[s.name].get("restart") is None}
+    return tuple(replace(s, restart=Restart.NO) if s.name in plain else s for s in found)
 
 
 def _named(root: Cursor, key: str, what: str) -> list[tuple[str, Cursor]]:
