@@ -15,10 +15,8 @@ from support.engines import Bench
 from support.platform import docker, free_ports
 
 
-async def ready(bench: Bench, **more: object) -> str:
-    made = await bench.run(bench.service(**more))
-    await bench.until_phase(made, Phase.READY)
-    return made.id
+async def running(bench: Bench, **more: object) -> str:
+    return (await bench.run(bench.service(**more))).id
 
 
 def status(container: str) -> dict[str, str]:
@@ -26,14 +24,14 @@ def status(container: str) -> dict[str, str]:
 
 
 async def test_a_container_has_no_capabilities_and_cannot_gain_any(docker_bench: Bench) -> None:
-    container = await ready(docker_bench)
+    container = await running(docker_bench)
     seen = status(container)
     assert {seen[c] for c in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
     assert seen["NoNewPrivs"] == "1"
 
 
 async def test_a_container_has_the_capabilities_that_were_added_and_no_more(docker_bench: Bench) -> None:
-    container = await ready(docker_bench, cap_add=("CHOWN",))
+    container = await running(docker_bench, cap_add=("CHOWN",))
     assert int(status(container)["CapBnd"], 16) == 1 << 0, "CAP_CHOWN is number 0 (linux/capability.h)"
 
 
@@ -50,14 +48,14 @@ async def test_limits_hold_also_where_the_service_names_none(docker_bench: Bench
 
 
 async def test_more_processes_than_allowed_are_refused_by_the_kernel(docker_bench: Bench) -> None:
-    container = await ready(docker_bench, resources=Resources(pids=8))
+    container = await running(docker_bench, resources=Resources(pids=8))
     forking = inside(container, "perl", "-e", "for (1..20) { my $p = fork; defined $p or exit 7; $p or sleep 5, exit }")
     assert forking.returncode == 7
 
 
 async def test_user_groups_tmpfs_volume_and_read_only_root(docker_bench: Bench) -> None:
     await docker_bench.engine.execute(docker_bench.key, EnsureVolume(Volume("data"), "test"))
-    container = await ready(
+    container = await running(
         docker_bench,
         user="1234:2345",
         group_add=("3456",),
@@ -140,7 +138,6 @@ async def test_logs_can_be_narrowed_by_service_slot_length_and_time(docker_bench
 async def test_a_published_port_is_on_the_address_of_its_class(docker_bench: Bench) -> None:
     number = free_ports(1)[0]
     made = await docker_bench.run(docker_bench.service(ports=(Port(80, number),)))
-    await docker_bench.until_phase(made, Phase.READY)
     assert inspect(made.id)["NetworkSettings"]["Ports"]["80/tcp"] == [{"HostIp": "127.0.0.1", "HostPort": str(number)}]
 
 
@@ -148,8 +145,7 @@ async def test_ports_that_cannot_be_published_are_said_to_be_whose(docker_bench:
     mine, other, stranger, process, free = free_ports(5)
     upstairs = docker_bench.another("blog", environment="production")
     for number, key in ((mine, docker_bench.key), (other, upstairs)):
-        made = await docker_bench.run(docker_bench.service(ports=(Port(80, number),)), key=key)
-        await docker_bench.until_phase(made, Phase.READY, key=key)
+        await docker_bench.run(docker_bench.service(ports=(Port(80, number),)), key=key)
     wanted = tuple(Port(80, number) for number in (mine, other, stranger, process, free))
     container = docker("run", "--detach", "--rm", "--publish", f"127.0.0.1:{stranger}:80", docker_bench.image.pinned).strip()
     try:
@@ -169,8 +165,7 @@ async def test_ports_that_cannot_be_published_are_said_to_be_whose(docker_bench:
 
 async def test_the_stacks_of_another_site_are_not_named(docker_bench: Bench) -> None:
     number = free_ports(1)[0]
-    made = await docker_bench.run(docker_bench.service(ports=(Port(53, number, Protocol.UDP),)))
-    await docker_bench.until_phase(made, Phase.READY)
+    await docker_bench.run(docker_bench.service(ports=(Port(53, number, Protocol.UDP),)))
     with engine_site() as name:
         async with docker_bench.second(replace(docker_bench.site, id=name)) as other:
             port = Port(53, number, Protocol.UDP)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import math
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import Any, assert_never
 
 from aiodocker.exceptions import DockerError
@@ -103,14 +103,14 @@ class DockerEngine:
         except DockerError as error:
             raise Failed(sentence(error.message)) from error
 
-    async def hints(self) -> AsyncIterator[DeploymentKey]:
-        async for key in self._hints.listen():
-            yield key
+    def hints(self) -> AsyncIterator[DeploymentKey]:
+        return self._hints.listen()
 
     async def logs(self, key: DeploymentKey, query: LogQuery) -> AsyncIterator[LogLine]:
         with _reading():
-            async for line in self._logs.read(key, query):
-                yield line
+            async with aclosing(self._logs.read(key, query)) as lines:
+                async for line in lines:
+                    yield line
 
     async def volumes(self, project: str) -> tuple[VolumeInfo, ...]:
         with _reading():

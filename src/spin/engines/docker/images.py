@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from urllib.parse import quote
 
 from aiodocker.exceptions import DockerError
 
@@ -82,7 +83,7 @@ class Images:
 
     async def _require(self, pinned: str) -> None:
         try:
-            await self._client.get(f"images/{pinned}/json")
+            await self._client.get(f"images/{quote(pinned, safe='/:@')}/json")
         except DockerError as error:
             if error.status == 404:
                 raise _Missing from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing
 from datetime import datetime
 from typing import Any
@@ -55,7 +55,7 @@ class Logs:
         self._client = client
         self._site = site
 
-    async def read(self, key: DeploymentKey, query: LogQuery) -> AsyncIterator[LogLine]:
+    async def read(self, key: DeploymentKey, query: LogQuery) -> AsyncGenerator[LogLine, None]:
         """One line of each container is held at a time, so the length of the logs costs no memory."""
         exact = {"service": query.service, "slot": None if query.slot is None else str(query.slot)}
         filters = labels.selector(self._site.id, key, Kind.CONTAINER, **{n: v for n, v in exact.items() if v is not None})

@@ -21,14 +21,16 @@ from aiodocker.exceptions import DockerError
 
 from spin.engines.docker.client import Client, lasting
 from spin.engines.docker.frames import Frames
-from spin.engines.docker.reasons import one_line
+from spin.engines.docker.reasons import clause, one_line
 from spin.errors import EngineUnavailable
 from spin.model.names import DeploymentKey
 
 PAUSE = 0.15
 """Seconds between the end of a probe and the beginning of the next (DESIGN: every 100-200 ms)."""
 LONGEST_PAUSE = 1.0
-"""A probe that takes long is not run again at once: the pause is as long as the probe took, up to this."""
+"""The pause grows to this in a container's first minute, and is never shorter than the probe took: what is slow is not pressed."""
+GROWTH = 1 / 60
+"""Pause by time spent waiting: what takes twenty seconds to come up is seen a third of a second late, at most."""
 CONNECT = 0.25
 """Seconds that a connection to a container on this host may take."""
 OUTPUT = 4096
@@ -130,8 +132,9 @@ class Prober:
             watch.task.cancel()
 
     async def _watch(self, starting: Starting, watch: _Watch) -> None:
+        begun = time.monotonic()
         try:
-            while not await self._succeeds(starting, watch):
+            while not await self._succeeds(starting, watch, begun):
                 pass
         except (DockerError, EngineUnavailable):
             # It does not run any more, or the engine is gone: an event says so, or the next look begins anew.
@@ -145,8 +148,8 @@ class Prober:
         finally:
             watch.task = None
 
-    async def _succeeds(self, starting: Starting, watch: _Watch) -> bool:
-        """One probe; a pause after it, if it failed."""
+    async def _succeeds(self, starting: Starting, watch: _Watch, since: float) -> bool:
+        """One probe; a pause after it, if it failed. `since`: when the first one began."""
         probe = starting.probe
         begun = time.monotonic()
         if isinstance(probe, Run):
@@ -162,23 +165,30 @@ class Prober:
             if code == 0:
                 return True
             watch.said = f"health check: {one_line(output) or f'exited with {code}'}"
-        await asyncio.sleep(min(LONGEST_PAUSE, max(PAUSE, time.monotonic() - begun)))
+        now = time.monotonic()
+        await asyncio.sleep(min(LONGEST_PAUSE, max(PAUSE, now - begun, (now - since) * GROWTH)))
         return False
 
     async def _run(self, id: str, probe: Command) -> tuple[int, str]:
         """Exit status and output. Raises TimeoutError; the engine knows no way to end an exec, so it is not tried again then."""
         body = {"Cmd": list(probe.argv), "AttachStdout": True, "AttachStderr": True}
-        exec_id = (await self._client.post(f"containers/{id}/exec", body))["Id"]
         frames = Frames()
         output = b""
-        async with (
-            asyncio.timeout(probe.timeout),
-            self._client.stream("POST", f"exec/{exec_id}/start", body={"Detach": False}, timeout=lasting(3600)) as response,
-        ):
-            async for chunk in response.content.iter_any():
-                for _, text in frames.feed(chunk):
-                    output = (output + text)[-OUTPUT:]
-        return (await self._client.get(f"exec/{exec_id}/json"))["ExitCode"], output.decode(errors="replace")
+        try:
+            exec_id = (await self._client.post(f"containers/{id}/exec", body))["Id"]
+            async with (
+                asyncio.timeout(probe.timeout),
+                self._client.stream("POST", f"exec/{exec_id}/start", body={"Detach": False}, timeout=lasting(3600)) as response,
+            ):
+                async for chunk in response.content.iter_any():
+                    for _, text in frames.feed(chunk):
+                        output = (output + text)[-OUTPUT:]
+            code = (await self._client.get(f"exec/{exec_id}/json"))["ExitCode"]
+        except DockerError as error:
+            if error.status in (404, 409):  # the container is gone, or does not run
+                raise
+            return -1, clause(error.message)
+        return code, output.decode(errors="replace")
 
 
 async def _connects(probe: Connect) -> bool:
