@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 MOST_TEXT = 128 * 1024
 """Longest text: Linux takes no longer single argument or variable (MAX_ARG_STRLEN)."""
+MOST_FORM = 8192
+"""Longest text of a duration, port, volume, …: two of Linux's longest paths."""
 MOST_ITEMS = 2000
 """Most entries of one list or mapping."""
 MOST_KEY = 1024
@@ -128,6 +130,8 @@ class Cursor:
     def read(self, form: Callable[[str], T]) -> T:
         """The line as `form` understands it."""
         text = self.line()
+        if len(text) > MOST_FORM:
+            self.fail(f"this value is longer than {MOST_FORM} characters; write a shorter one.")
         try:
             return form(text)
         except ValueError as error:

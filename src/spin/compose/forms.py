@@ -19,6 +19,9 @@ MOST_MS = 366 * 24 * 3600 * 1000
 MOST_PORTS = 1024
 """Most ports of one service: a range is one line, but every port of it is a rule in the host's tables."""
 
+MOST_WORDS = 2000
+"""Most words of a command line."""
+
 _MS = {
     "ns": Fraction(1, 10**6),
     "us": Fraction(1, 1000),
@@ -84,6 +87,8 @@ def words(text: str) -> tuple[str, ...]:
         if match["space"]:
             if word is not None:
                 found.append(word)
+            if len(found) > MOST_WORDS:
+                raise ValueError(f"the command has more than {MOST_WORDS} words; put it into a script in the image.")
             word = None
             continue
         double = match["double"]

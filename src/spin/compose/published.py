@@ -48,7 +48,9 @@ def lower_ports(cursor: Cursor) -> tuple[tuple[Port, ...], tuple[int, ...], Http
     published: dict[tuple[int, Protocol], Port] = {}
     exposed: set[int] = set()
     speaks_http: dict[int, Cursor] = {}
+    count = 0
     for item, form in port_forms(cursor.get("ports")):
+        count = _counted(item, count, form.target)
         if form.published is None:
             exposed.update(range(form.target[0], form.target[1] + 1))
             continue
@@ -59,22 +61,29 @@ def lower_ports(cursor: Cursor) -> tuple[tuple[Port, ...], tuple[int, ...], Http
                 item.fail(
                     f"port {outside}/{form.protocol.value} is published twice, to different ports of the container; keep one."
                 )
-        if len(published) > MOST_PORTS:
-            item.fail(f"the service publishes more than {MOST_PORTS} ports; publish fewer.")
     expose = cursor.get("expose")
     for item in expose.items() if expose else ():
-        exposed.update(_exposed(item))
+        first, last = _exposed(item)
+        count = _counted(item, count, (first, last))
+        exposed.update(range(first, last + 1))
     http = _http(cursor, speaks_http)
     ports = sorted(published.values(), key=lambda p: (p.published, p.protocol.value))
     return tuple(ports), tuple(sorted(exposed)), http
 
 
-def _exposed(item: Cursor) -> range:
+def _counted(item: Cursor, count: int, ports: tuple[int, int]) -> int:
+    """`count` and these ports more. Raises InvalidInput where that is too many."""
+    count += ports[1] - ports[0] + 1
+    if count > MOST_PORTS:
+        item.fail(f"the service names more than {MOST_PORTS} ports; publish fewer.")
+    return count
+
+
+def _exposed(item: Cursor) -> tuple[int, int]:
     text, _, kind = item.line().partition("/")
     if kind:
         item.at("protocol", kind).read(protocol)
-    first, last = Cursor(text, item.path, item.positions).read(port_range)
-    return range(first, last + 1)
+    return Cursor(text, item.path, item.positions).read(port_range)
 
 
 def _http(cursor: Cursor, found: dict[int, Cursor]) -> Http | None:
