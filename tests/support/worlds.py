@@ -330,7 +330,7 @@ class World:
         expected = set(self.foreign_routes)
         for service in self.desired.services:
             serving = [i for i in seen.instances if i.service == service.name and i.phase is Phase.READY]
-            if service.spec.http is not None and serving:
+            if service.spec.http is not None:
                 targets = tuple(sorted(f"{i.address}:{service.spec.http.port}" for i in serving))
                 hosts = routes.hosts_of(self.key, service.spec, DOMAIN)
                 expected |= {Route(host, str(self.key), targets) for host in hosts}

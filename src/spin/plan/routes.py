@@ -58,9 +58,9 @@ def apply(
     """The whole table after the RouteTo and Unroute among `steps`; `snapshot` must have been through `mark_routed`.
 
     Every wanted host leads to all routed containers of its service; one without any stays in the table without targets, so that
-    visitors are told that the service is not running rather than that there is no such stack. Targets that belong to no running container and hosts that
-    are not wanted any more fall away, whether or not a step says so; the routes of other owners stay as they are, and a host that
-    another owner holds is not taken from it.
+    visitors are told that the service is not running rather than that there is no such stack. Targets that belong to no running
+    container and hosts that are not wanted any more fall away, whether or not a step says so; the routes of other owners stay as
+    they are, and a host that another owner holds is not taken from it.
     """
     table = tuple(table)
     others = [r for r in table if r.owner != str(key)]
@@ -75,10 +75,13 @@ def apply(
     for service in desired.services:
         hosts = [h for h in hosts_of(key, service.spec, domain) if h not in held]
         before = {_address(t): t for r in table if r.owner == str(key) and r.host in hosts for t in r.targets}
-        for i in snapshot.instances:
-            if i.service == service.name and i.id in routed and i.alive and i.address is not None:
-                for host in hosts:
-                    found.setdefault(host, set()).add(_target_of(service, i.address, i.digest, before))
+        targets = {
+            _target_of(service, i.address, i.digest, before)
+            for i in snapshot.instances
+            if i.service == service.name and i.id in routed and i.alive and i.address is not None
+        }
+        for host in hosts:
+            found.setdefault(host, set()).update(targets)
     routes = [Route(host, str(key), tuple(sorted(targets))) for host, targets in found.items()]
     return tuple(sorted([*others, *routes], key=lambda r: r.host))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from spin.model.names import container_name
@@ -136,7 +137,7 @@ def _judge(view: View, found: Survey, observed: Snapshot, ready: int) -> tuple[S
         run_once = any(ended_well(service, i) for i in view.keepers) and not any(i.alive for i in view.keepers)
         return State.COMPLETED if run_once else State.HEALTHY, ""
     works = view.serving > 0
-    failures = [how_it_ended(i) for i in view.keepers if ended_badly(service, i)]
+    failures = [_end(i) for i in view.keepers if ended_badly(service, i)]
     if failures:
         return State.FAILED, _summary(failures, view)
     troubles = [text for i in view.keepers if (text := _trouble(view, i))]
@@ -161,17 +162,25 @@ def _trouble(view: View, i: Instance) -> str:
             kept = "" if is_replaceable(view.service) else " (restart: no, so it is left as it is)"
             return (f"unhealthy: {i.detail}" if i.detail else "unhealthy") + kept
         case Phase.EXITED if not (ended_well(view.service, i) or asked_for(view.service, i)):
-            return how_it_ended(i) + (f": {i.detail}" if i.detail else "")
+            return _end(i)
         case Phase.UNKNOWN:
             return f"state unknown: {i.detail}" if i.detail else "state unknown"
         case Phase.CREATED if i.detail:
             return f"cannot be started: {i.detail}"
+        case Phase.STARTING if i.restarts > 0 and (i.exit_code is not None or i.oom_killed):
+            return how_it_ended(i)
         case Phase.STARTING if i.restarts > 0:
-            return how_it_ended(i) if i.exit_code is not None or i.oom_killed else f"starting again{restarted(i)}"
+            return f"starting again{restarted(i)}" + (f": {i.detail}" if i.detail else "")
         case Phase.STARTING if i.attempt > 1:
-            return f"starting again, attempt {i.attempt}"
+            return f"starting again, attempt {i.attempt}" + (f": {i.detail}" if i.detail else "")
         case _:
             return ""
+
+
+def _end(i: Instance) -> str:
+    """How it ended, with what else the engine has to say of it."""
+    plain = how_it_ended(replace(i, restarts=0))
+    return how_it_ended(i) + (f": {i.detail}" if i.detail and i.detail != plain else "")
 
 
 def _progress(view: View, observed: Snapshot) -> str:

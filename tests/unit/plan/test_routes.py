@@ -50,12 +50,22 @@ def test_each_host_leads_to_all_routed_containers_and_other_owners_are_left_alon
     assert world.table == (OTHER, Route(HOST, OWNER, (f"{first}:8080", f"{second}:8080")))
 
 
-def test_unroute_takes_away_one_target_and_the_last_one_takes_the_route_away() -> None:
+def test_unroute_takes_away_one_target_and_the_host_stays_when_the_last_one_has_gone() -> None:
     world = settled()
     a, b = world.observe().instances
     leave = [Unroute(i.id, i.name, "web", "") for i in (a, b)]
     assert table_of(world, leave[0]) == (OTHER, Route(HOST, OWNER, (f"{b.address}:8080",)))
-    assert table_of(world, *leave) == (OTHER,)
+    assert table_of(world, *leave) == (OTHER, Route(HOST, OWNER, ()))
+
+
+def test_the_hosts_of_a_stopped_service_stay_and_those_of_a_removed_stack_go() -> None:
+    world = settled()
+    world.stop()
+    world.settle()
+    assert world.table == (OTHER, Route(HOST, OWNER, ()))
+    world.remove()
+    world.settle()
+    assert world.table == (OTHER,)
 
 
 def test_targets_of_containers_that_are_gone_fall_away_without_a_step() -> None:

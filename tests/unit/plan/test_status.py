@@ -10,7 +10,7 @@ import pytest
 from spin.engines.simulated import Behaviour
 from spin.model.stack import Condition, Dependency, Http, Port, Restart, ServiceSpec, StackSpec, Volume
 from spin.model.status import ServiceStatus, State
-from spin.plan import roll_up
+from spin.plan import roll_up, status
 from support.worlds import World, image
 
 API = ServiceSpec("api", image("api"))
@@ -75,9 +75,9 @@ def test_those_that_wait_for_what_failed_for_good_have_failed_too() -> None:
     assert told(world, "job") == ("failed", "exited with 3")
     assert told(world, "api") == ("failed", "waiting for job, which failed: exited with 3")
     assert told(world, "web") == ("failed", "waiting for api to be healthy")
-    status = world.status()
-    assert (status.state, status.settled) == (State.FAILED, True)
-    assert status.detail == "api: waiting for job, which failed: exited with 3"
+    now = world.status()
+    assert (now.state, now.settled) == (State.FAILED, True)
+    assert now.detail == "api: waiting for job, which failed: exited with 3"
 
 
 def test_a_job_that_has_run_cannot_become_healthy() -> None:
@@ -106,6 +106,23 @@ def test_a_crash_loop_is_unhealthy_and_counts_the_restarts() -> None:
     world.engine.behave("api", Behaviour(ready_after=None, exits_after=SECOND / 5, exit_code=1))
     world.settle_for(seconds=3)
     assert told(world, "api") == ("unhealthy", "exited with 1, restarted 5 times")
+
+
+@pytest.mark.parametrize(
+    ("detail", "said"),
+    [
+        ("exited with 1", "exited with 1"),
+        ("no such file: /run.sh", "exited with 1: no such file: /run.sh"),
+        ("", "exited with 1"),
+    ],
+)
+def test_what_the_engine_says_of_an_end_is_added_unless_it_says_the_same(detail: str, said: str) -> None:
+    world = world_of(JOB)
+    world.engine.behave("job", Behaviour(ready_after=None, exits_after=SECOND, exit_code=1))
+    world.settle()
+    seen = world.observe()
+    seen = replace(seen, instances=tuple(replace(i, detail=detail) for i in seen.instances))
+    assert status(world.desired, seen, world.clock.now()).services[0].detail == said
 
 
 def test_out_of_memory_is_called_by_its_name() -> None:
@@ -188,8 +205,8 @@ def test_stopping_and_stopped() -> None:
     assert told(world, "api") == ("stopping", "")
     world.settle()
     assert told(world, "api") == ("stopped", "")
-    status = world.status()
-    assert (status.state, status.detail, status.settled) == (State.DEGRADED, "api: stopped", True)
+    now = world.status()
+    assert (now.state, now.detail, now.settled) == (State.DEGRADED, "api: stopped", True)
     world.stop("web")
     world.settle()
     assert world.status().state is State.STOPPED
@@ -199,9 +216,9 @@ def test_a_removal_counts_what_is_left_until_nothing_is() -> None:
     world = world_of(replace(API, replicas=2), WEB)
     world.settle()
     world.remove()
-    status = world.status()
-    assert (status.state, status.detail) == (State.REMOVING, "left: 3 containers, 1 network")
-    assert {s.state for s in status.services} == {State.REMOVING}
+    now = world.status()
+    assert (now.state, now.detail) == (State.REMOVING, "left: 3 containers, 1 network")
+    assert {s.state for s in now.services} == {State.REMOVING}
     world.settle()
     assert world.status().state is State.REMOVED
 
