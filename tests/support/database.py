@@ -134,9 +134,12 @@ class PostgresServer:
         on_the_way = (programs / "postgres").resolve()
         if not self._account or all(parent.stat().st_mode & stat.S_IXOTH for parent in on_the_way.parents):
             return programs
-        copied = self.folder / "programs"
-        shutil.copytree(programs.parent, copied, symlinks=True)
-        return copied / programs.name
+        # A wheel keeps the libraries that its programs need beside the package, in a directory found relative to theirs.
+        package, copied = programs.parent.parent, self.folder / "programs"
+        shutil.copytree(programs.parent, copied / package.name / programs.parent.name, symlinks=True)
+        for libraries in package.parent.glob(f"{package.name}.libs"):
+            shutil.copytree(libraries, copied / libraries.name, symlinks=True)
+        return copied / package.name / programs.parent.name / programs.name
 
 
 # With a time to wait (milliseconds), the function returns when the session is gone.
