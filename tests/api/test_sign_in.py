@@ -204,8 +204,10 @@ async def test_credentials_are_looked_at_before_the_body(world: World) -> None:
 async def test_the_first_start_makes_an_operator_once(tmp_path: Path) -> None:
     async with await open_store(sqlite_url(tmp_path / "empty.db"), bytes(32)) as store, new_world(tmp_path) as world:
         await world.exchange(store=store)
-        keys = await asyncio.gather(*(ensure_operator(world.platform, "admin") for _ in range(3)))
-        [key] = [k for k in keys if k]
+        keys: list[str] = []
+        done = await asyncio.gather(*(ensure_operator(world.platform, "admin", keys.append) for _ in range(3)))
+        assert sorted(done) == [False, False, True]
+        [key] = keys
         answer = (await ask(world, {"Authorization": f"Bearer {key}"})).json()
     assert answer == {
         "user": "admin",
@@ -213,6 +215,17 @@ async def test_the_first_start_makes_an_operator_once(tmp_path: Path) -> None:
         "projects": [{"name": "admin", "role": "owner"}],
         "key": key.split("_")[1],
     }
+
+
+async def test_a_first_start_that_could_not_keep_the_key_is_a_first_start_again(tmp_path: Path) -> None:
+    def full(_text: str) -> None:
+        raise OSError("no space left on device")
+
+    async with await open_store(sqlite_url(tmp_path / "empty.db"), bytes(32)) as store, new_world(tmp_path) as world:
+        await world.exchange(store=store)
+        with pytest.raises(OSError, match="no space"):
+            await ensure_operator(world.platform, "admin", full)
+        assert await ensure_operator(world.platform, "admin", [].append)
 
 
 def test_the_memory_of_sign_ins_is_bounded() -> None:

@@ -142,12 +142,9 @@ class RunningPlatform:
         return any(self._data.folder(child).glob("*.pid"))
 
     async def _make_operator(self, platform: Platform) -> None:
-        text = await ensure_operator(platform, self._operator)
-        if text is not None:
-            write_private(self._data.operator_key, f"{text}\n".encode())
-            log.info(
-                "first start: the operator's API key was written", operator=self._operator, file=str(self._data.operator_key)
-            )
+        file = self._data.operator_key
+        if await ensure_operator(platform, self._operator, lambda text: write_private(file, f"{text}\n".encode())):
+            log.info("first start: the operator's API key was written", operator=self._operator, file=str(file))
 
     async def _start_registry(self, key: SigningKey) -> None:
         directory = self._data.folder("registry")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from spin.model.names import check_name
 from spin.model.principal import Role
 from spin.ports.store import ApiKey, User
@@ -9,19 +11,21 @@ from spin.usecases.platform import Platform
 from spin.usecases.sign_in import key_hash, new_key
 
 
-async def ensure_operator(platform: Platform, name: str) -> str | None:
-    """On an empty store: make operator `name`, a project of the same name that is theirs, and an API key; returns the key's text.
+async def ensure_operator(platform: Platform, name: str, keep: Callable[[str], None]) -> bool:
+    """On an empty store: make operator `name`, a project of the same name that is theirs, and an API key. Whether it did.
 
-    Returns None where there are users already. Raises InvalidInput when `name` cannot be a user's name.
+    `keep` gets the key's text, before the store has it: killed in between, the next start does both again, and no key is lost.
+    Raises InvalidInput when `name` cannot be a user's name.
     """
     check_name("user", name)
     now = platform.clock.now()
     identifier, text = new_key()
     async with platform.store.begin(write=True) as work:
         if await work.users():
-            return None
+            return False
         await work.add_user(User(name, operator=True, created=now), None)
         await work.add_project(name, now)
         await work.set_member(name, name, Role.OWNER)
         await work.add_key(ApiKey(identifier, name, "first start", now), key_hash(text))
-    return text
+        keep(text)
+    return True
