@@ -110,7 +110,8 @@ def stack_view(site: Site, deployment: Deployment, revision: Revision, status: D
         state = State.REMOVING if deployment.goal is Goal.REMOVED else State.INITIALIZING
         detail, settled = "", False
     known = {} if status is None else {s.service: s for s in status.services}
-    services = tuple(_service(site, deployment, s, known.get(s.name)) for s in revision.spec.services)
+    left = known if deployment.goal is Goal.REMOVED and fresh else {s.name for s in revision.spec.services}
+    services = tuple(_service(site, deployment, s, known.get(s.name)) for s in revision.spec.services if s.name in left)
     images = {s.name: s.image.reference for s in revision.spec.services}
     view = StackView(
         project=deployment.key.project,
