@@ -30,6 +30,7 @@ services:
     environment:
       GREETING: ${GREETING:-hello}
     tmpfs: ["/www:mode=1777"]
+    init: true
     x-spin: {http: 8080}
 """
 
