@@ -31,6 +31,8 @@ ACTIONS = {"pull": Action.READ, "push": Action.DEPLOY, "delete": Action.REMOVE}
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _SCOPE = re.compile(rf"repository:(?P<name>(?P<project>{_COMPONENT})(?:/{_COMPONENT})+):(?P<actions>[a-z*,]+)", re.ASCII)
 LONGEST_SCOPE = 512
+CATALOG = "registry:catalog:*"
+"""The list of all repositories of all projects: for operators only."""
 
 
 def router(platform: Platform, signer: Signer) -> APIRouter:
@@ -64,7 +66,9 @@ def _credentials(authorization: str | None) -> tuple[str | None, str]:
 
 
 async def _granted(platform: Platform, principal: Principal, scope: str) -> dict[str, object] | None:
-    """What of `scope` the person may do; None for nothing, and for a scope of another form (such as the registry's catalog)."""
+    """What of `scope` the person may do; None for nothing, and for a scope of another form."""
+    if scope == CATALOG and principal.operator:
+        return {"type": "registry", "name": "catalog", "actions": ["*"]}
     match = _SCOPE.fullmatch(scope) if len(scope) <= LONGEST_SCOPE else None
     if match is None:
         return None
