@@ -23,6 +23,7 @@ from spin.plan import Desired, Plan, desire, plan, routes, status, text
 
 T = TypeVar("T")
 DOMAIN = "example.org"
+SIMULATED = "simulated failure"
 PASS_SECONDS = 0.1
 """How long a pass that does something takes."""
 EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
@@ -72,14 +73,23 @@ class Seen:
 class World:
     """One deployment and its surroundings."""
 
-    def __init__(self, spec: StackSpec, *, key: DeploymentKey | None = None, versions: tuple[tuple[str, int], ...] = ()) -> None:
-        self.clock = SettableClock()
-        self.engine = SimulatedEngine(self.clock)
+    def __init__(
+        self,
+        spec: StackSpec,
+        *,
+        key: DeploymentKey | None = None,
+        versions: tuple[tuple[str, int], ...] = (),
+        beside: World | None = None,
+    ) -> None:
+        self.clock = SettableClock() if beside is None else beside.clock
+        self.engine = SimulatedEngine(self.clock) if beside is None else beside.engine
         self.key = key or key_of()
         self.table: tuple[Route, ...] = (Route("elsewhere.example.org", "project/development/elsewhere", ("10.9.9.9:80",)),)
         self.foreign_routes = self.table
         self.deployment = Deployment(self.key, generation=1, revision=1)
         self.revision = Revision(1, spec, versions, "ada", EPOCH, Origin.UP)
+        self.tolerant = False
+        """Whether the engine may refuse a step: where something outside the platform is in the way."""
         self.ever_started: set[tuple[str, str]] = set()
         self.done: list[str] = []
         self._desired: tuple[Deployment, Revision, Desired] | None = None
@@ -148,7 +158,7 @@ class World:
         return status(self.desired, self.observe(), self.clock.now())
 
     def execute(self, step: Step, observed: Snapshot) -> None:
-        """Do `step`, planned from `observed`, under the eyes of the watchman. Failures of the engine are the next pass's business."""
+        """Do `step`, planned from `observed`, under the eyes of the watchman. Faults of the engine are the next pass's business."""
         before = self.observe()
         self._object_before(step, before, observed)
         try:
@@ -158,6 +168,7 @@ class World:
                 run(self.engine.execute(self.key, step))
         except SpinError as error:
             self.done.append(f"{text(step)} !! {error.message}")
+            self._must(self.tolerant or error.message == SIMULATED, step, f"the engine refused it: {error.message}")
         else:
             self.done.append(text(step))
         self._object_after(step, before)

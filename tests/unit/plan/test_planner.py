@@ -146,6 +146,34 @@ def test_dependencies_gate_the_first_start_only() -> None:
     assert sum(i.phase is Phase.READY for i in world.observe().instances if i.service == "api") == 2
 
 
+def test_healthy_means_as_many_as_the_roll_out_has_to_keep() -> None:
+    world = World(
+        StackSpec((replace(API, depends_on=(Dependency("db", Condition.HEALTHY),)), ServiceSpec("db", image("db"), replicas=3)))
+    )
+    world.settle_for(seconds=0.3)
+    db = [i for i in world.observe().instances if i.service == "db"]
+    world.engine.sicken(db[0].id)
+    world.engine.fail(Create, service="db", times=None)
+    world.settle_for(seconds=5)
+    assert [i.phase for i in world.observe().instances if i.service == "api"] == [Phase.CREATED]
+    world.engine.heal(db[0].id)
+    world.settle_for(seconds=1)
+    assert [i.phase for i in world.observe().instances if i.service == "api"] == [Phase.READY]
+
+
+def test_an_unknown_container_that_is_not_wanted_any_more_is_left_alone_too() -> None:
+    world = running(replace(WEB, replicas=2))
+    world.engine.hide(next(i.id for i in world.observe().instances if i.slot == 2))
+    world.scale("web", 1)
+    assert texts(world) == []
+    world.stop("web")
+    world.settle()
+    assert {i.slot: i.phase for i in world.observe().instances} == {1: Phase.EXITED, 2: Phase.UNKNOWN}
+    world.remove()
+    world.settle()
+    assert [i.phase for i in world.observe().instances] == [Phase.UNKNOWN]
+
+
 def test_a_dependency_that_can_be_done_without_holds_nobody_up_once_it_failed() -> None:
     job = ServiceSpec("job", image("job"), restart=Restart.NO)
     api = replace(API, depends_on=(Dependency("job", Condition.COMPLETED, required=False), Dependency("gone", required=False)))
@@ -229,7 +257,7 @@ def test_a_stop_first_container_goes_only_when_its_successor_could_start() -> No
 def test_an_upgrade_whose_image_cannot_be_pulled_leaves_everything_running() -> None:
     port = ServiceSpec("mail", image("mail"), ports=(Port(25, 8025),))
     world = running(port, API)
-    world.engine.fail(PullImage, message="no such image", times=None)
+    world.engine.fail(PullImage, times=None)
     world.change("mail", image=image("mail", 2))
     world.change("api", image=image("api", 2))
     for _ in range(5):

@@ -178,6 +178,7 @@ def test_an_upgrade_that_does_not_succeed_says_that_earlier_containers_still_ser
 def test_a_container_that_cannot_be_started_says_why() -> None:
     world = world_of(replace(API, ports=(Port(25, 8025),)))
     world.engine.foreign_ports[Port(25, 8025)] = "postfix"
+    world.tolerant = True
     world.settle_for(seconds=0.5)
     assert told(world, "api") == ("unhealthy", "cannot be started: port 8025/tcp is in use by postfix")
 
