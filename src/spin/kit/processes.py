@@ -296,7 +296,10 @@ class Supervisor:
             self._process = None
             self._process = await self._bring_back(how, failures)
             if self._restarted is not None:
-                await self._restarted()
+                try:
+                    await self._restarted()
+                except Exception:  # whatever it is: the child must not be left without a supervisor
+                    log.exception("could not tell of a restart", process=self.child.name)
 
     async def _bring_back(self, how: str, failures: int) -> _Process:
         while True:

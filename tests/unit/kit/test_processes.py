@@ -111,6 +111,16 @@ async def test_a_child_that_dies_is_started_again(workplace, port):
         assert not exists(first)
 
 
+async def test_who_fails_when_told_of_a_restart_does_not_stop_the_supervision(workplace, port):
+    async def restarted() -> None:
+        raise RuntimeError("the store is away")
+
+    async with Supervisor(server(workplace, port), first=timedelta(milliseconds=10), restarted=restarted) as supervisor:
+        for times in (1, 2):
+            os.kill(supervisor.pid, signal.SIGKILL)
+            await soon(lambda times=times: supervisor.restarts == times, "the restart")
+
+
 async def test_a_child_that_keeps_dying_is_started_at_growing_intervals(workplace):
     text = "date +%s%N >> starts; touch up; sleep 0.1; [ $(wc -l < starts) -ge 6 ] && exec sleep 100; exit 3"
     async with Supervisor(script(workplace, text), first=timedelta(milliseconds=40), most=timedelta(milliseconds=160)):
