@@ -30,7 +30,7 @@ _MOVING = (State.REMOVING, State.UPGRADING, State.INITIALIZING, State.STOPPING)
 
 
 def status(desired: Desired, observed: Snapshot, now: datetime) -> DeploymentStatus:
-    """The status as of `observed`. A service is HEALTHY only when nothing is left to do for it."""
+    """The status as of `observed`. A service is HEALTHY only when nothing is left to do to its containers."""
     found = survey(desired, observed)
     services = (*(_service(view, found, observed) for view in found.views), *_strays(found.strays))
     if desired.removed:

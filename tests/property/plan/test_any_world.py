@@ -32,7 +32,20 @@ from spin.model.stack import (
     StackSpec,
     Volume,
 )
-from spin.model.steps import Create, DeliverFiles, EngineStep, EnsureNetwork, PullImage, Remove, Start, Stop
+from spin.model.status import State
+from spin.model.steps import (
+    Create,
+    DeliverFiles,
+    EngineStep,
+    EnsureNetwork,
+    PullImage,
+    Remove,
+    RouteTo,
+    Start,
+    Step,
+    Stop,
+    Unroute,
+)
 from spin.plan import plan
 from support.worlds import World, image, key_of
 
@@ -58,7 +71,7 @@ WORKER = ServiceSpec(
 )
 MAIL = ServiceSpec("mail", image("mail"), ports=(Port(25, 8025),), restart=Restart.ALWAYS, stop_grace_ms=2000)
 ALL = (API, DB, MAIL, MIGRATE, WEB, WORKER)
-MOST = {"db": 2, "mail": 1, "migrate": 2}
+MOST = {"db": 3, "mail": 1, "migrate": 2}
 """Replicas; a published port can be held once."""
 STEPS: tuple[type[EngineStep], ...] = (PullImage, EnsureNetwork, DeliverFiles, Create, Start, Stop, Remove)
 
@@ -166,12 +179,21 @@ class Fate:
         """One pass, of which any part is done, in any order, with repetitions; the rest is lost, as in a crash."""
         observed = self.world.observe()
         steps = list(plan(self.world.desired, observed, self.world.clock.now()).steps)
+        self.told_truthfully(steps)
         self.dice.shuffle(steps)
         if self.dice.random() < 0.5:
             steps = steps[: self.dice.randint(0, len(steps))]
         repeated = [s for s in steps if self.dice.random() < 0.2]
         for step in [*steps, *repeated]:
             self.world.execute(step, observed)
+
+    def told_truthfully(self, steps: list[Step]) -> None:
+        """Of a service that is said to be as wanted, no container is touched."""
+        services = {i.id: i.service for i in self.world.observe().instances}
+        touched = {services[s.id] for s in steps if isinstance(s, Start | Stop | Remove | RouteTo | Unroute)}
+        touched |= {s.spec.name for s in steps if isinstance(s, Create)}
+        as_wanted = {State.HEALTHY, State.COMPLETED, State.STOPPED}
+        assert touched.isdisjoint(s.service for s in self.world.status().services if s.state in as_wanted)
 
     def amends(self) -> None:
         """An end to all mishaps: what is unknown becomes known, and every image works. Containers that are sick stay so."""

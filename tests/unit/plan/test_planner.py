@@ -254,6 +254,16 @@ def test_a_stop_first_container_goes_only_when_its_successor_could_start() -> No
     assert [(i.service, i.phase) for i in world.observe().instances] == [("db", Phase.READY), ("db", Phase.CREATED)]
 
 
+def test_stop_first_goes_by_slots_where_there_are_several() -> None:
+    """The place that a lost container leaves is not for the successor of one that still runs."""
+    world = running(ServiceSpec("db", image("db"), mounts=(Mount("data", "/data"),), replicas=2))
+    world.engine.vanish(next(i.id for i in world.observe().instances if i.slot == 2))
+    world.change("db", image=image("db", 2))
+    started = [line.split("-")[2] for line in world.settle() if line.startswith("start")]
+    assert started == ["2", "1"]
+    world.must_be_converged()
+
+
 def test_an_upgrade_whose_image_cannot_be_pulled_leaves_everything_running() -> None:
     port = ServiceSpec("mail", image("mail"), ports=(Port(25, 8025),))
     world = running(port, API)
