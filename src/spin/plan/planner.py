@@ -126,8 +126,13 @@ class _Work:
     def _create(self) -> Iterable[Step]:
         if not is_supplied(self.service, self.observed):
             return
+        occupied = {i.slot for i in self.view.instances if i.alive}
         live = sum(self._takes_room(i) for i in self.view.instances)
-        for slot in self.view.missing[: room_to_create(self.budget, live=live)]:
+        room = room_to_create(self.budget, live=live)
+        for slot in self.view.missing:
+            if slot in occupied and room <= 0:
+                continue
+            room -= 1
             yield self._new(slot, self._why_missing(slot))
         for i in self._successors():
             yield self._new(i.slot, f"attempt {i.attempt} is unhealthy{': ' + i.detail if i.detail else ''}")

@@ -40,13 +40,10 @@ def budget_for(order: UpdateOrder, replicas: int) -> Budget:
 
 
 def room_to_create(budget: Budget, *, live: int) -> int:
-    """How many containers may be made for slots that have none. `live` are those that run or were created and wait.
+    """How many successors may be made beside what runs. `live` are the containers that run or were created and wait.
 
-    A container that waits costs next to nothing and shortens the exchange, so stop-first makes the new one ahead as well.
-
-    A new stack of three: all at once (and one spare, for which there is no slot).
-    >>> room_to_create(Budget(3, surge=1, unavailable=0), live=0)
-    4
+    A container that waits costs next to nothing and shortens the exchange, so stop-first makes the new one ahead as well. A slot
+    in which nothing runs gets its container in any case.
 
     An upgrade, start-first: one beside the three old ones, and no more until an old one is gone.
     >>> room_to_create(Budget(3, surge=1, unavailable=0), live=3)

@@ -133,7 +133,8 @@ def _service(view: View, found: Survey, observed: Snapshot) -> ServiceStatus:
 
 def _judge(view: View, found: Survey, observed: Snapshot, ready: int) -> tuple[State, str]:
     service = view.service
-    if ready == service.replicas and not view.leftovers:
+    stray_routes = service.spec.http is None and any(i.routed for i in view.keepers)
+    if ready == service.replicas and not view.leftovers and not stray_routes:
         run_once = any(ended_well(service, i) for i in view.keepers) and not any(i.alive for i in view.keepers)
         return State.COMPLETED if run_once else State.HEALTHY, ""
     works = view.serving > 0
@@ -148,7 +149,7 @@ def _judge(view: View, found: Survey, observed: Snapshot, ready: int) -> tuple[S
     if waiting and is_stuck(view, found):
         return State.DEGRADED if works else State.FAILED, waiting
     detail = waiting or _progress(view, observed)
-    return State.UPGRADING if view.leftovers else State.INITIALIZING, detail
+    return State.UPGRADING if view.leftovers or stray_routes else State.INITIALIZING, detail
 
 
 def _is_upgrade(view: View) -> bool:
@@ -197,7 +198,7 @@ def _progress(view: View, observed: Snapshot) -> str:
         return f"starting: {starting.detail}" if starting.detail else "starting"
     if any(not serves(service, i) and not ended_well(service, i) for i in view.keepers):
         return "being added to the routes"
-    return "containers that are not needed any more are being removed"
+    return "what is not needed any more is being removed"
 
 
 def _summary(texts: Sequence[str], view: View) -> str:

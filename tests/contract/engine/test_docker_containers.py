@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 from spin.model.observed import Phase
 from spin.model.stack import Mount, Port, Protocol, Resources, Restart, Tmpfs, Volume
-from spin.model.steps import EnsureVolume, Start, Stop
+from spin.model.steps import EnsureVolume, Remove, Start, Stop
 from spin.ports.engine import LogLine, LogQuery
-from support.docker import engine_site, inside, inspect
+from support.docker import engine_site, inside, inspect, things_of
 from support.engines import Bench
 from support.platform import docker, free_ports
 
@@ -72,6 +72,18 @@ async def test_user_groups_tmpfs_volume_and_read_only_root(docker_bench: Bench) 
     assert inside(container, "touch", "/tmp/x").returncode != 0
     assert inside(container, "touch", "/data/x").returncode != 0
     assert inside(container, "stat", "-c", "%a", "/scratch").stdout.strip() == "1777"
+
+
+async def test_a_tmpfs_is_fresh_and_writable_after_a_restart_and_goes_with_its_container(docker_bench: Bench) -> None:
+    made = await docker_bench.run(docker_bench.service(user="1234:2345", read_only=True, tmpfs=(Tmpfs("/scratch"),)))
+    assert inside(made.id, "touch", "/scratch/x").returncode == 0
+    docker("restart", "-t", "0", made.id)
+    assert inside(made.id, "ls", "/scratch").stdout == ""
+    assert inside(made.id, "touch", "/scratch/y").returncode == 0
+    for step in (Stop(made.id, made.name, 0, "test"), Remove(made.id, made.name, "test")):
+        await docker_bench.engine.execute(docker_bench.key, step)
+    [network] = things_of(docker_bench.site.id)
+    assert network.endswith("_default")
 
 
 async def test_users_labels_are_there_and_cannot_pass_for_spins(docker_bench: Bench) -> None:

@@ -123,6 +123,7 @@ def test_stopping_the_platform_stops_its_parts_and_leaves_the_containers(fragile
 
 
 def test_taken_ports_are_named_with_their_numbers(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
     with running_platform(tmp_path / "first") as first:
         second = RunningPlatform(tmp_path / "second" / "data", "other", first.api_port, first.edge_port, free_ports(1)[0])
         (tmp_path / "second").mkdir()

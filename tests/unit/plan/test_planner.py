@@ -264,6 +264,26 @@ def test_stop_first_goes_by_slots_where_there_are_several() -> None:
     world.must_be_converged()
 
 
+def test_a_job_that_has_completed_relieves_its_predecessor_which_still_runs() -> None:
+    world = World(StackSpec((ServiceSpec("job", image("job"), restart=Restart.NO),)))
+    world.settle()
+    ends = Behaviour(ready_after=None, exits_after=timedelta(seconds=1))
+    world.engine.behave("job", ends, image=image("job", 2).pinned)
+    world.change("job", image=image("job", 2))
+    world.settle()
+    world.must_be_converged()
+
+
+def test_stop_first_gives_a_slot_that_was_lost_its_container_though_successors_wait_for_others() -> None:
+    world = running(ServiceSpec("db", image("db"), mounts=(Mount("data", "/data"),), replicas=3))
+    world.engine.hide(next(i.id for i in world.observe().instances if i.slot == 3))
+    world.change("db", image=image("db", 2))
+    world.settle()
+    world.engine.vanish(next(i.id for i in world.observe().instances if i.phase is Phase.UNKNOWN))
+    world.settle()
+    world.must_be_converged()
+
+
 def test_an_upgrade_whose_image_cannot_be_pulled_leaves_everything_running() -> None:
     port = ServiceSpec("mail", image("mail"), ports=(Port(25, 8025),))
     world = running(port, API)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from spin.engines.simulated import Behaviour
-from spin.model.observed import Route
+from spin.model.observed import Phase, Route
 from spin.model.stack import Http, ServiceSpec, StackSpec
 from spin.model.steps import RouteTo, Unroute
 from spin.plan import routes
@@ -73,6 +73,15 @@ def test_targets_of_containers_that_are_gone_fall_away_without_a_step() -> None:
     a, b = world.observe().instances
     world.engine.vanish(a.id)
     assert table_of(world) == (OTHER, Route(HOST, OWNER, (f"{b.address}:8080",)))
+
+
+def test_a_container_that_ended_is_no_target_even_if_the_engine_still_knows_its_address() -> None:
+    world = settled()
+    seen = world.observe()
+    ended, other = seen.instances
+    seen = replace(seen, instances=(replace(ended, phase=Phase.EXITED), other))
+    table = routes.apply(world.key, world.desired, seen, world.table, (), DOMAIN)
+    assert table == (OTHER, Route(HOST, OWNER, (f"{other.address}:8080",)))
 
 
 def test_another_host_is_served_at_once_and_a_host_that_is_not_wanted_any_more_falls_away() -> None:

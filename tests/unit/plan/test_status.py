@@ -156,7 +156,7 @@ def test_an_upgrade_says_upgrading_until_the_last_earlier_container_is_gone() ->
         world.do_plan()
         world.clock.pass_by(0.3)
     assert {state for state, _ in seen} == {"upgrading"}
-    assert ("upgrading", "containers that are not needed any more are being removed") in seen
+    assert ("upgrading", "what is not needed any more is being removed") in seen
     world.must_be_converged()
 
 

@@ -132,10 +132,10 @@ def _host_config(site: Site, key: DeploymentKey, step: Create, files: Mapping[st
         "GroupAdd": list(spec.group_add),
         "ReadonlyRootfs": spec.read_only,
         "Init": spec.init,
-        "Tmpfs": {t.target: _tmpfs_options(t) for t in spec.tmpfs},
         "RestartPolicy": {"Name": spec.restart.value, "MaximumRetryCount": spec.restart_limit},
         "PortBindings": _bindings(site, spec.ports),
         "Mounts": [_volume_mount(site.id, key, m) for m in spec.mounts]
+        + [_tmpfs_mount(site.id, key, t) for t in spec.tmpfs]
         + [_file_mount(g, files[g.target]) for g in (*spec.configs, *spec.secrets)],
     }
     if resources.reserved_memory_bytes:
@@ -145,10 +145,23 @@ def _host_config(site: Site, key: DeploymentKey, step: Create, files: Mapping[st
     return body
 
 
-def _tmpfs_options(tmpfs: Tmpfs) -> str:
-    size = () if tmpfs.size_bytes is None else (f"size={tmpfs.size_bytes}",)
-    mode = () if tmpfs.mode is None else (f"mode={tmpfs.mode:o}",)
-    return ",".join((*size, *mode))
+def _tmpfs_mount(site: str, key: DeploymentKey, tmpfs: Tmpfs) -> Body:
+    """A tmpfs as an anonymous volume, which the engine mounts afresh at every start and removes with the container.
+
+    The engine's own kind of tmpfs loses its mode at the second start: the runtime (runc 1.1) then takes the mode of the directory
+    that it made for the first one, and a container that is not root's cannot write there after a crash.
+    """
+    options = ["nosuid", "nodev", "noexec", f"mode={0o1777 if tmpfs.mode is None else tmpfs.mode:o}"]
+    options += [] if tmpfs.size_bytes is None else [f"size={tmpfs.size_bytes}"]
+    return {
+        "Type": "volume",
+        "Target": tmpfs.target,
+        "VolumeOptions": {
+            "NoCopy": True,
+            "Labels": labels.labels_for(site, key, Kind.SCRATCH),
+            "DriverConfig": {"Name": "local", "Options": {"type": "tmpfs", "device": "tmpfs", "o": ",".join(options)}},
+        },
+    }
 
 
 def _volume_mount(site: str, key: DeploymentKey, mount: Mount) -> Body:

@@ -153,6 +153,7 @@ class DockerEngine:
                 await self._files.remove(key, step.service, step.digest)
             case RemoveNetwork():
                 await self._files.sweep(key)  # the last step of a removal: nothing half-done stays behind
+                await self._sweep_scratch(key)
                 await self._networks.remove(key, step.network)
             case RemoveVolume():
                 await self._remove_volume(key, step.volume)
@@ -165,6 +166,16 @@ class DockerEngine:
         body = {"Name": name, "Driver": "local", "Labels": {**labels.user_labels(volume.labels), **ours}}
         made = await self._client.post("volumes/create", body)  # answers with the volume that has the name, whosever it is
         labels.require(f"A volume {name}", made, ours)
+
+    async def _sweep_scratch(self, key: DeploymentKey) -> None:
+        """Remove the tmpfs volumes of containers that somebody else removed without them; those in use are left alone."""
+        found = await self._client.get("volumes", filters=labels.selector(self._site.id, key, Kind.SCRATCH))
+        for volume in found.get("Volumes") or ():
+            try:
+                await self._client.delete(f"volumes/{volume['Name']}")
+            except DockerError as error:
+                if error.status not in (404, 409):
+                    raise
 
     async def _remove_volume(self, key: DeploymentKey, volume: str) -> None:
         name = labels.volume(self._site.id, key, volume)

@@ -46,6 +46,8 @@ class Kind(Enum):
     """Volume with the configs and secrets of one service and template digest."""
     DELIVERED = "delivered"
     """Empty volume that says: the files volume beside it is complete. Made last, removed first."""
+    SCRATCH = "scratch"
+    """Anonymous volume that is a container's tmpfs, and goes with it."""
     HELPER = "helper"
     """Container that is never started: the door through which files are put into a volume."""
 
