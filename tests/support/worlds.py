@@ -297,8 +297,12 @@ class World:
         return Seen(serving + len(run_once), len(running), in_slot)
 
     def _is_routed(self, i: Instance) -> bool:
-        mine = [r for r in self.table if r.owner == str(self.key) and r.host.startswith(f"{i.service}.")]
-        return i.address is not None and any(t.rpartition(":")[0] == i.address for r in mine for t in r.targets)
+        """The edge leads to a port on which the container listens."""
+        made_as = next(c.spec for c in self.engine.containers(self.key) if c.id == i.id)
+        if i.address is None or made_as.http is None:
+            return False
+        target = f"{i.address}:{made_as.http.port}"
+        return any(r.owner == str(self.key) and r.host.startswith(f"{i.service}.") and target in r.targets for r in self.table)
 
     def _must(self, holds: bool, step: Step, reason: str) -> None:
         if not holds:

@@ -236,6 +236,7 @@ def live(dice: Random) -> None:
             fate.mishap()
         fate.controller()
         world.clock.pass_by(dice.choice([0, 0.1, 0.5, 1, 5, 60]))
+    world.clock.pass_by(1)
     fate.amends()
     fate.ending()
     world.settle()

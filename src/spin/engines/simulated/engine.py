@@ -143,7 +143,7 @@ class SimulatedEngine:
         self._answer()
         now = self._clock.now()
         return Snapshot(
-            instances=tuple(c.observed(now) for c in self._of(key)),
+            instances=tuple(c.observed(now) for c in self.containers(key)),
             networks=tuple(sorted(self._networks.get(key, {}))),
             volumes=tuple(sorted(name for k, name in self._volumes if k == key)),
             files=tuple(sorted((service, digest) for k, service, digest in self.delivered if k == key)),
@@ -186,7 +186,7 @@ class SimulatedEngine:
     async def logs(self, key: DeploymentKey, query: LogQuery) -> AsyncIterator[LogLine]:
         self._answer()
         found: list[LogLine] = []
-        for container in self._of(key):
+        for container in self.containers(key):
             if query.service not in (None, container.spec.name) or query.slot not in (None, container.slot):
                 continue
             lines = [line for line in container.lines if query.since is None or line.time >= query.since]
@@ -203,7 +203,7 @@ class SimulatedEngine:
                 name,
                 f"{key.environment}-{key.stack}-{name}",
                 self._volumes[key, name],
-                tuple(sorted({c.spec.name for c in self._of(key) if _mounts(c, name)})),
+                tuple(sorted({c.spec.name for c in self.containers(key) if _mounts(c, name)})),
             )
             for key, name in found
         )
@@ -237,15 +237,15 @@ class SimulatedEngine:
     def _clear(self, key: DeploymentKey, step: RemoveFiles | RemoveNetwork | RemoveVolume) -> None:
         match step:
             case RemoveFiles():
-                if any(c.spec.name == step.service and c.digest == step.digest for c in self._of(key)):
+                if any(c.spec.name == step.service and c.digest == step.digest for c in self.containers(key)):
                     raise Failed(f"The files of {step.service} are in use.")
                 self.delivered.pop((key, step.service, step.digest), None)
             case RemoveNetwork():
-                if any(step.network in _networks(c) for c in self._of(key)):
+                if any(step.network in _networks(c) for c in self.containers(key)):
                     raise Failed(f"Network {step.network} has containers attached.")
                 self._networks.get(key, {}).pop(step.network, None)
             case RemoveVolume():
-                if any(_mounts(c, step.volume) for c in self._of(key)):
+                if any(_mounts(c, step.volume) for c in self.containers(key)):
                     raise Failed(f"Volume {step.volume} is in use.")
                 self._volumes.pop((key, step.volume), None)
 
@@ -268,7 +268,7 @@ class SimulatedEngine:
 
     def _create(self, key: DeploymentKey, step: Create) -> None:
         name = f"{key.stack}-{step.spec.name}-{step.slot}-{step.digest[:8]}-{step.attempt}"
-        if any(c.name == name for c in self._of(key)):
+        if any(c.name == name for c in self.containers(key)):
             return
         missing = [
             *(f"image {image}" for image in (step.spec.image.pinned,) if image not in self.images),
@@ -287,7 +287,7 @@ class SimulatedEngine:
         self._containers[new] = Container(new, name, key, step.spec, step.digest, step.slot, step.attempt, now, behaviour)
 
     def _change(self, key: DeploymentKey, step: Start | Stop | Remove) -> None:
-        container = next((c for c in self._of(key) if c.id == step.id), None)
+        container = next((c for c in self.containers(key) if c.id == step.id), None)
         if container is None:
             if isinstance(step, Start):
                 raise Failed(f"{step.name} cannot be started: there is no such container.")
@@ -308,7 +308,7 @@ class SimulatedEngine:
                 container.error = f"port {port.published}/{port.protocol.value} is in use by {holder}"
                 raise Failed(f"{container.name} cannot be started: {container.error}.")
         number = min(self._networks.get(container.key, {}).values(), default=0)
-        used = {c.address for c in self._of(container.key) if c.running}
+        used = {c.address for c in self.containers(container.key) if c.running}
         free = (f"10.{number // 256}.{number % 256}.{host}" for host in range(2, 255))
         container.start(self._clock.now(), next(a for a in free if a not in used))
         container.advance(self._clock.now())
@@ -327,7 +327,8 @@ class SimulatedEngine:
         container.advance(self._clock.now())
         return container
 
-    def _of(self, key: DeploymentKey) -> list[Container]:
+    def containers(self, key: DeploymentKey) -> list[Container]:
+        """The deployment's containers, with what they were made from."""
         return [c for c in self._containers.values() if c.key == key]
 
     def _phases(self) -> dict[InstanceId, tuple[Phase, int]]:
@@ -361,7 +362,7 @@ class SimulatedEngine:
             case DeliverFiles() | RemoveFiles():
                 return step.service
             case Start() | Stop() | Remove():
-                return next((c.spec.name for c in self._of(key) if c.id == step.id), None)
+                return next((c.spec.name for c in self.containers(key) if c.id == step.id), None)
             case _:
                 return None
 
