@@ -23,7 +23,7 @@ _RESTING_CONTAINERS = frozenset({"exited", "created"})
 
 def ps(
     *,
-    stack: Annotated[str | None, typer.Argument(metavar="STACK[/SERVICE]", help="Only this stack or service.")] = None,
+    stack: Annotated[str | None, typer.Argument(metavar="STACK", help="Only this stack, or STACK/SERVICE.")] = None,
     environment: EnvironmentOption = None,
     project: ProjectOption = None,
     all_of_them: Annotated[bool, typer.Option("-a", "--all", help="Also what does not run.")] = False,

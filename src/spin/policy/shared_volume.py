@@ -1,4 +1,4 @@
-"""Two replicas that write to one volume: databases are corrupted by that."""
+"""Two replicas that write to one volume: databases are corrupted by that, and users have done it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def _find(case: Case) -> Iterator[Place]:
 
 RULE = Rule(
     code="shared-volume",
-    severity=Severity.WARN,
-    message="{count} replicas write to the volume {volume}; a database is corrupted by that.",
+    severity=Severity.REFUSE,
+    message="{count} replicas would write to the volume {volume} at once; that corrupts a database.",
     instead="Run one replica, or mount the volume read-only (`{volume}:/path:ro`).",
     find=_find,
 )

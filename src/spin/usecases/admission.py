@@ -8,7 +8,7 @@ hosts that others hold, and secrets. Problems of both halves are told together, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from spin.access import Action
@@ -199,7 +199,7 @@ async def _complete(
 ) -> Candidate:
     site = platform.site
     said = {(f.rule, f.service) for f in findings}
-    mine = [*problems, *own_problems(site, spec), *_shared_volumes(spec)]
+    mine = [*problems, *own_problems(site, spec)]
     stops = [Problem(f, Refused) for f in findings if f.severity is Severity.REFUSE]
     stops += [p for p in mine if (p.finding.rule, p.finding.service) not in said]
     unreachable: EngineUnavailable | None = None
@@ -207,10 +207,7 @@ async def _complete(
         stops += await _ask_engine(platform, key, spec if ports else None)
     except EngineUnavailable as error:
         unreachable = error
-    stopped = {p.finding.service for p in stops if p.finding.rule == "replicas-volume"}
-    harmless = tuple(
-        f for f in findings if f.severity is not Severity.REFUSE and not (f.rule == "shared-volume" and f.service in stopped)
-    )
+    harmless = tuple(f for f in findings if f.severity is not Severity.REFUSE)
     return Candidate(key, apply_defaults(spec, site), harmless, tuple(stops), secrets, positions, unreachable)
 
 
@@ -238,22 +235,6 @@ def _cannot_publish(engine: Engine, port: Port, service: str) -> Problem:
         service=service,
         key=f"services.{service}.ports",
     )
-
-
-def _shared_volumes(spec: StackSpec) -> Iterator[Problem]:
-    """Two replicas of a database on one volume corrupt it: users did that."""
-    for service in spec.services:
-        volumes = [m.volume for m in service.mounts if not m.read_only]
-        if service.replicas > 1 and volumes:
-            yield refusal(
-                Refused,
-                "replicas-volume",
-                f"Service {service.name!r}: {service.replicas} containers that write to one volume corrupt its data "
-                f"({', '.join(volumes)}).",
-                "Run one replica, or mount the volume read-only.",
-                service=service.name,
-                key=f"services.{service.name}.volumes",
-            )
 
 
 async def _missing_secrets(work: UnitOfWork, candidate: Candidate) -> list[Problem]:

@@ -9,7 +9,7 @@ from spin.kit.canonical import digest
 from spin.model.finding import Finding
 from spin.model.revision import Deployment, Goal, Revision
 from spin.model.stack import ServiceSpec
-from spin.model.status import SETTLED, DeploymentStatus, InstanceStatus, ServiceStatus, State
+from spin.model.status import DeploymentStatus, InstanceStatus, ServiceStatus, State
 from spin.plan import Changes
 from spin.plan import routes as routing
 from spin.site import Site
@@ -105,7 +105,7 @@ def stack_view(site: Site, deployment: Deployment, revision: Revision, status: D
     """The view of one deployment. A status of an earlier generation is shown, but its verdict is not: the controller has yet to look."""
     fresh = status is not None and status.generation == deployment.generation
     if status is not None and fresh:
-        state, detail, settled = status.state, status.detail, _settled(deployment, status)
+        state, detail, settled = status.state, status.detail, status.settled
     else:
         state = State.REMOVING if deployment.goal is Goal.REMOVED else State.INITIALIZING
         detail, settled = "", False
@@ -131,12 +131,6 @@ def stack_view(site: Site, deployment: Deployment, revision: Revision, status: D
         containers=() if status is None else tuple(_container(i, images) for i in status.instances),
     )
     return _signed(view)
-
-
-def _settled(deployment: Deployment, status: DeploymentStatus) -> bool:
-    """Nothing is under way; also where some services run and a person has stopped the others."""
-    alone = deployment.goal is Goal.RUNNING and bool(status.services)
-    return status.state in SETTLED or (alone and all(s.state in SETTLED for s in status.services))
 
 
 def removed_view(last: StackView) -> StackView:

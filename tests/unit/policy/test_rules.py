@@ -192,7 +192,7 @@ def test_the_socket_gets_its_own_advice() -> None:
         ("services: {app: {image: x}}", "latest", Severity.ADVISE),
         ("services: {app: {image: x:latest}}", "latest", Severity.ADVISE),
         ("services: {app: {build: .}}", "latest", Severity.ADVISE),
-        ("services: {db: {image: 'x:1', scale: 2, volumes: ['d:/d']}}\nvolumes: {d: }", "shared-volume", Severity.WARN),
+        ("services: {db: {image: 'x:1', scale: 2, volumes: ['d:/d']}}\nvolumes: {d: }", "shared-volume", Severity.REFUSE),
     ],
 )
 def test_advice_and_warnings_do_not_stop_anything(text: str, rule: str, severity: Severity) -> None:
