@@ -19,6 +19,10 @@ from spin.errors import Failed, NotFound, Unavailable
 SILENCE_SECONDS = 60.0
 """A platform that does not answer for this long while a change is followed is given up."""
 RETRY_SECONDS = 0.5
+PATIENCE = 30.0
+"""Seconds for which a stack may do nothing but fail before a command stops waiting for it."""
+RESTING = frozenset({"healthy", "completed", "stopped"})
+WRONG = frozenset({"failed", "unhealthy", "degraded"})
 
 
 class Reporter(Protocol):
@@ -85,12 +89,14 @@ def reporter(title: str) -> Reporter:
 def follow(stack: Stack, generation: int, timeout: float, *, removal: bool = False) -> StackView | None:
     """Show progress until the stack has settled at `generation` or a later one; the last view, or None where it is gone.
 
+    A stack in which nothing moves but what fails again and again is given up after PATIENCE; its view says why.
     `timeout` in seconds. Raises Failed when the time is over, or where the stack has gone and `removal` did not ask for that.
     Ctrl-C stops watching only: it says so and ends the command with status 130.
     """
     until = time.monotonic() + timeout
     shown = reporter(f"{stack.name} in {stack.environment}")
     view: StackView | None = None
+    stuck_since: float | None = None
     try:
         for view in _views(stack, until, shown):
             shown.show(view)
@@ -98,6 +104,9 @@ def follow(stack: Stack, generation: int, timeout: float, *, removal: bool = Fal
                 _expect_gone(stack, removal=removal)
                 return None
             if view["settled"] and view["generation"] >= generation:
+                return view
+            stuck_since = (stuck_since or time.monotonic()) if is_stuck(view) else None
+            if stuck_since is not None and time.monotonic() - stuck_since > PATIENCE:
                 return view
     except NotFound:
         _expect_gone(stack, removal=removal)
@@ -116,6 +125,13 @@ def follow(stack: Stack, generation: int, timeout: float, *, removal: bool = Fal
         f"{stack.name} has not settled in {stack.environment} within {elapsed(timeout)}. It goes on: "
         f"`spin ps {stack.name} -e {stack.environment}` shows how."
     )
+
+
+def is_stuck(view: StackView) -> bool:
+    """Something is wrong, and all else that is not done waits for it. It may still recover: the platform goes on trying."""
+    open_ones = [s for s in view["services"] if s["state"] not in RESTING]
+    wrong = [s for s in open_ones if s["state"] in WRONG]
+    return bool(wrong) and all(s in wrong or s["detail"].startswith("waiting for ") for s in open_ones)
 
 
 def _expect_gone(stack: Stack, *, removal: bool) -> None:
@@ -145,8 +161,7 @@ def reasons(view: StackView | None) -> list[str]:
     """Why a stack is not as it should be: a line for each service that is not well."""
     if view is None:
         return []
-    well = ("healthy", "completed", "stopped")
-    lines = [f"  {service_line(s)}" for s in view["services"] if s["state"] not in well]
+    lines = [f"  {service_line(s)}" for s in view["services"] if s["state"] not in RESTING]
     return lines or ([f"  {clean(view['detail'])}"] if view["detail"] else [])
 
 
@@ -155,14 +170,14 @@ def conclude(stack: Stack, view: StackView | None, seconds: float) -> None:
     if view is None:
         message(f"{stack.name} is removed from {stack.environment} ({elapsed(seconds)}).")
         return
-    if view["state"] == "failed":
+    if view["state"] == "failed" or is_stuck(view):
         for line in reasons(view):
             message(line)
-        broken = next((s["name"] for s in view["services"] if s["state"] == "failed"), None)
+        broken = next((s["name"] for s in view["services"] if s["state"] in WRONG), None)
         target = f"{stack.name}/{broken}" if broken else stack.name
-        raise Failed(
-            f"{stack.name} has failed in {stack.environment}. `spin logs {target} -e {stack.environment}` shows what it wrote."
-        )
+        failed = view["state"] == "failed"
+        what = f"has failed in {stack.environment}." if failed else f"does not come up in {stack.environment}; it is tried on."
+        raise Failed(f"{stack.name} {what} `spin logs {target} -e {stack.environment}` shows what it wrote.")
     cell = state(view["state"])
     word = paint(cell.text, cell.colour, colours=colours(sys.stderr))
     message(f"{stack.name} is {word} in {stack.environment} ({elapsed(seconds)}).")

@@ -10,7 +10,7 @@ from typing import Any, cast
 from spin.client.shapes import Accepted, CheckView, ExportView, LogLineView, Preview, StackView
 from spin.client.transport import Transport, path_of
 
-LONG_POLL_SECONDS = 25.0
+LONG_POLL_SECONDS = 10.0
 """How long the server may hold a question for news; the API allows 30."""
 
 
@@ -30,7 +30,10 @@ class Stack:
         return cast("StackView", self._transport.request("GET", self._path, query=query, patience=wait))
 
     def watch(self, *, until: float | None = None) -> Iterator[StackView]:
-        """The view now, and again whenever it changes, until the monotonic time `until`. Raises NotFound once the stack is gone."""
+        """The view now, whenever it changes, and every LONG_POLL_SECONDS, until the monotonic time `until`.
+
+        Raises NotFound once the stack is gone.
+        """
         view = self.view()
         yield view
         while True:
@@ -39,7 +42,7 @@ class Stack:
                 return
             seen = view["token"]
             view = self.view(seen=seen, wait=left)
-            if view["token"] != seen:
+            if view["token"] != seen or until is None or time.monotonic() < until:
                 yield view
 
     def plan(self, submission: Mapping[str, Any]) -> Preview:

@@ -16,7 +16,7 @@ from spin.model.observed import Snapshot
 from spin.model.revision import Deployment, Goal, Revision
 from spin.model.status import DeploymentStatus, State
 from spin.model.steps import EngineStep, RouteTo, Step, Unroute
-from spin.plan import Desired, desire, plan, status, text
+from spin.plan import Desired, desire, plan, roll_up, status, text
 from spin.plan import routes as routing
 from spin.ports.edge import Edge
 from spin.ports.engine import Engine
@@ -149,8 +149,10 @@ class Pass:
         services = tuple(
             replace(s, state=State.FAILED, detail=reasons[s.service]) if s.service in reasons else s for s in seen.services
         )
-        detail = "; ".join(dict.fromkeys(message for _, message in failures))
-        state = seen.state if seen.state is State.REMOVING else State.FAILED
+        state, detail = roll_up(services)
+        if seen.state is State.REMOVING or not reasons.keys() & {s.service for s in services}:
+            state = seen.state if seen.state is State.REMOVING else State.FAILED
+            detail = "; ".join(dict.fromkeys(message for _, message in failures))
         await self._record(key, replace(seen, state=state, services=services, detail=detail))
 
     async def _cannot_see(self, key: DeploymentKey, deployment: Deployment, error: Unavailable) -> None:
