@@ -39,7 +39,7 @@ from spin.plan.services import (
     survey,
     waits_for,
 )
-from spin.plan.supplies import clear_away, is_supplied, supply
+from spin.plan.supplies import clear_away, is_supplied, lacks_files, supply
 
 STRAY_GRACE_MS = 10_000
 """Grace of containers whose service is no longer known: the default of Docker and Compose."""
@@ -101,7 +101,10 @@ class _Work:
 
     @property
     def needs_supplies(self) -> bool:
-        return not self.service.stopped and bool(self.view.missing or self._successors())
+        """Files are delivered again also where containers run: they mount them, and could not be started once more without."""
+        if self.service.stopped or not self.service.replicas:
+            return False
+        return bool(self.view.missing or self._successors()) or lacks_files(self.service, self.observed)
 
     def steps(self) -> Iterable[Step]:
         if self.service.stopped:

@@ -25,7 +25,7 @@ def is_supplied(service: DesiredService, observed: Snapshot) -> bool:
         service.spec.image.pinned in observed.images
         and all(n.name in observed.networks for n in service.networks)
         and all(v.name in observed.volumes for v in service.volumes)
-        and not _lacks_files(service, observed)
+        and not lacks_files(service, observed)
     )
 
 
@@ -40,7 +40,7 @@ def supply(services: Sequence[DesiredService], observed: Snapshot) -> list[Step]
         *(PullImage(pinned, f"for {', '.join(users)}") for pinned, users in sorted(pulls.items())),
         *(EnsureNetwork(networks[name], f"for {', '.join(network_users[name])}") for name in sorted(networks)),
         *(EnsureVolume(volumes[name], f"for {', '.join(volume_users[name])}") for name in sorted(volumes)),
-        *(_deliver(s) for s in services if s.spec.image.pinned in observed.images and _lacks_files(s, observed)),
+        *(_deliver(s) for s in services if s.spec.image.pinned in observed.images and lacks_files(s, observed)),
     ]
 
 
@@ -61,7 +61,8 @@ def clear_away(desired: Desired, found: Survey, observed: Snapshot) -> list[Step
     return steps
 
 
-def _lacks_files(service: DesiredService, observed: Snapshot) -> bool:
+def lacks_files(service: DesiredService, observed: Snapshot) -> bool:
+    """Its configs and secrets are not on the engine: not yet, or not any more."""
     return service.has_files and (service.name, service.digest) not in observed.files
 
 

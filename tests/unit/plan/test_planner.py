@@ -113,6 +113,20 @@ def test_files_are_delivered_before_the_container_that_mounts_them_is_created_an
     assert set(world.observe().files).isdisjoint(first)
 
 
+def test_files_that_vanish_below_running_containers_are_delivered_again_so_that_they_can_be_restarted() -> None:
+    world = World(StackSpec((replace(API, configs=(Grant("settings", "/settings"),)),), configs=(Config("settings", b"1"),)))
+    world.settle()
+    before = world.observe()
+    world.engine.delivered.clear()
+    assert kinds(world) == {"DeliverFiles"}
+    world.settle()
+    assert (world.observe().instances, world.observe().files) == (before.instances, before.files)
+    world.scale("api", 0)
+    world.settle()
+    world.engine.delivered.clear()
+    assert texts(world) == []
+
+
 def test_a_network_that_left_the_stack_goes_when_no_earlier_container_is_left() -> None:
     both = (Attachment("back"), Attachment("default"))
     world = World(StackSpec((replace(API, networks=both),), networks=(Network("back"), Network("default"))))
