@@ -151,7 +151,13 @@ class RunningPlatform:
         return json.loads(self.spin(*arguments, "--json", **options).stdout)
 
     def get(self, host: str, path: str = "/") -> tuple[int, str]:
-        """GET through the edge by host name, as a browser on this machine would."""
+        """GET through the edge by host name, as a browser on this machine would: asking again where the connection was closed."""
+        try:
+            return self._get(host, path)
+        except (http.client.RemoteDisconnected, ConnectionResetError):
+            return self._get(host, path)
+
+    def _get(self, host: str, path: str) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", self.edge_port, timeout=10)
         try:
             connection.request("GET", path, headers={"Host": host})

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.platform import RunningPlatform
+from support.docker import build_image
+from support.platform import RunningPlatform, docker
 
-BUSYBOX = Path("/bin/busybox")
+BASE = "spin-test/busybox:1"
+"""On the engine only; built once, and left for the next run."""
 
-DOCKERFILE = """\
+BASE_DOCKERFILE = """\
+FROM debian:bookworm-slim AS full
+RUN apt-get update -q && apt-get install -qy --no-install-recommends busybox-static
 FROM scratch
-COPY busybox /bin/busybox
-COPY busybox /bin/sh
+COPY --from=full /bin/busybox /bin/busybox
+COPY --from=full /bin/busybox /bin/sh
+"""
+
+DOCKERFILE = f"""\
+FROM {BASE}
+COPY compose.yaml /
 ENTRYPOINT ["/bin/busybox"]
 """
 
@@ -36,7 +44,9 @@ services:
 
 
 def prepare(folder: Path) -> None:
-    shutil.copy(BUSYBOX, folder / "busybox")
+    """Make `folder` one with the small stack's Compose file and Dockerfile."""
+    if not docker("images", "--quiet", BASE):
+        build_image(BASE, BASE_DOCKERFILE)
     (folder / "Dockerfile").write_text(DOCKERFILE)
     (folder / "compose.yaml").write_text(COMPOSE)
 
