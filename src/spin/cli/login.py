@@ -11,7 +11,7 @@ import typer
 
 from spin.cli import credentials
 from spin.cli.inputs import read_line, read_password
-from spin.cli.options import JsonOption
+from spin.cli.options import JsonOption, ProjectOption
 from spin.cli.output import is_terminal, json_data, message, print_table
 from spin.cli.session import Session
 from spin.client import DEFAULT_URL, Client, normalise_url
@@ -96,9 +96,12 @@ def _revoke(address: str, key: str) -> None:
         message(f"The key {credentials.masked(key)} could not be revoked: {error.message} Do so with `spin key rm`.")
 
 
-def whoami(*, json: JsonOption = False) -> None:
-    """Show who you are, where, and in which projects."""
-    with Session() as session:
+def whoami(*, project: ProjectOption = None, json: JsonOption = False) -> None:
+    """Show who you are, where, and in which projects.
+
+    A star marks the project that commands are about.
+    """
+    with Session(project=project) as session:
         session.require_sign_in()
         me = session.client.whoami()
         address, current = session.url, session.stored_project
