@@ -21,7 +21,7 @@ from spin.plan import routes as routing
 from spin.ports.edge import Edge
 from spin.ports.engine import Engine
 from spin.ports.store import Store
-from spin.reconcile.routes import RouteWriter
+from spin.reconcile.routes import RouteWriter, Table
 from spin.site import Site
 
 log = structlog.get_logger("spin.reconcile")
@@ -72,7 +72,7 @@ class Pass:
         if not (retrying and todo.steps):
             await self._record(key, seen)
         if not todo.steps:
-            await self._tidy_routes(key, desired, snapshot)
+            await self._tidy_routes(key, desired, snapshot, table)
             if deployment.goal is Goal.REMOVED and _gone(snapshot):
                 await self._forget(key)
                 return None
@@ -125,10 +125,9 @@ class Pass:
                 raise result
         return failures
 
-    async def _tidy_routes(self, key: DeploymentKey, desired: Desired, snapshot: Snapshot) -> None:
+    async def _tidy_routes(self, key: DeploymentKey, desired: Desired, snapshot: Snapshot, table: Table) -> None:
         """Without steps the table should be right; drop what is left of containers and names that are gone."""
         domain = self._world.site.domain
-        table = await self._world.edge.table()
         if routing.apply(key, desired, snapshot, table, (), domain) != table:
             await self._writer.change(lambda now: routing.apply(key, desired, snapshot, now, (), domain))
 
