@@ -83,6 +83,12 @@ class EdgeUnavailable(Unavailable):
     code = "edge-unavailable"
 
 
+class AddressesUnavailable(Unavailable):
+    """The table of service addresses cannot be read or changed."""
+
+    code = "addresses-unavailable"
+
+
 class RegistryUnavailable(Unavailable):
     code = "registry-unavailable"
 

@@ -44,6 +44,8 @@ class Environment:
     """Kind of engine."""
     description: str = ""
     """For people."""
+    rollback_on_failure: bool = False
+    """An upgrade that fails is rolled back by itself, unless the file or the person who asks says otherwise; else it stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Limits:
     """Most replicas of one service."""
     services: int = 50
     """Most services of one stack."""
+    progress_seconds: int = 600
+    """An upgrade in which nothing has moved for this long has failed, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +90,17 @@ class Site:
     """Range from which each stack's networks get their subnets. Choose one that nothing else in the institution uses."""
     subnet_prefix: int = 25
     """Prefix length of each subnet: /25 has room for some 120 containers on one network."""
+    service_subnets: str = "10.212.0.0/14"
+    """Range of the services' stable addresses, as large as `subnets`. Choose one that nothing else in the institution uses."""
+    service_addresses: bool = True
+    """Give each service a stable address, where the platform may change the host's nftables."""
+    confirm_after: int = 0
+    """An upgrade that has been healthy for this many seconds is confirmed by itself; 0 = a person confirms."""
     image_sources: tuple[str, ...] = ("docker.io",)
     """Registries other than the site's own from which images may come."""
     environments: tuple[Environment, ...] = (
         Environment("development", description="try things"),
-        Environment("production", description="what people rely on"),
+        Environment("production", description="what people rely on", rollback_on_failure=True),
         Environment("sandbox", description="training and throw-away stacks"),
     )
     """The environments, in the order of `spin environment ls`. The first is the CLI's default."""
@@ -113,6 +123,17 @@ class Site:
     def port_class(self, port: int) -> PortClass | None:
         return next((c for c in self.port_classes if port in c), None)
 
+    def service_address(self, subnet: str, number: int) -> str | None:
+        """The stable address of service `number` (from 1) on the network with that subnet; None where there is none for it.
+
+        It lies in `service_subnets` as the subnet lies in `subnets`: no two networks share one, and nothing has to be allocated.
+        """
+        network, pool = ipaddress.IPv4Network(subnet), ipaddress.IPv4Network(self.subnets)
+        if not network.subnet_of(pool) or not 0 < number < network.num_addresses - 1:
+            return None
+        offset = int(network.network_address) - int(pool.network_address)
+        return str(ipaddress.IPv4Network(self.service_subnets).network_address + offset + number)
+
     @property
     def registry_host(self) -> str:
         """Host and port as they stand in image references."""
@@ -130,13 +151,23 @@ def parse_site(text: str, source: str = "spin.toml") -> Site:
     except tomllib.TOMLDecodeError as error:
         raise InvalidInput(f"{source}: not valid TOML: {error}", file=source) from None
     site: Site = _build(Site, data, source, "")
-    try:
-        pool = ipaddress.ip_network(site.subnets)
-    except ValueError as error:
-        raise InvalidInput(f"{source}: subnets: {error}", file=source, key="subnets") from None
+    pool, services = (_pool(site, key, source) for key in ("subnets", "service_subnets"))
+    if services.prefixlen != pool.prefixlen or services.overlaps(pool):
+        raise InvalidInput(
+            f"{source}: service_subnets: must be as large as `subnets` (/{pool.prefixlen}) and lie beside it, not in it",
+            file=source,
+            key="service_subnets",
+        )
     if not pool.prefixlen <= site.subnet_prefix <= 29:
         raise InvalidInput(f"{source}: subnet_prefix: must be between {pool.prefixlen} and 29", file=source, key="subnet_prefix")
     return site
+
+
+def _pool(site: Site, key: str, source: str) -> ipaddress.IPv4Network:
+    try:
+        return ipaddress.IPv4Network(getattr(site, key))
+    except ValueError as error:
+        raise InvalidInput(f"{source}: {key}: {error}", file=source, key=key) from None
 
 
 def _build(kind: Any, data: Any, source: str, path: str) -> Any:
@@ -158,6 +189,10 @@ def _build(kind: Any, data: Any, source: str, path: str) -> Any:
 
 
 def _value(hint: Any, value: Any, source: str, where: str) -> Any:
+    if hint is bool:
+        if not isinstance(value, bool):
+            raise InvalidInput(f"{source}: {where}: true or false expected, not {value!r}", file=source, key=where)
+        return value
     if hint in (str, int, float):
         good = isinstance(value, (int, float)) if hint is float else isinstance(value, hint)
         if not good or isinstance(value, bool):

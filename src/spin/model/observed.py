@@ -49,13 +49,38 @@ class Instance:
     """How often the engine has restarted it by itself."""
     detail: str = ""
     """Why it is as it is, in a few words: last probe output, start error."""
+    addresses: tuple[tuple[str, str], ...] = ()
+    """(Compose name of a network, its IP address there), set while it runs."""
+    altered: str = ""
+    """What somebody has changed about it by hand ("renamed to x"), so that it is no longer what was created; empty if nothing."""
+    connections: int | None = None
+    """Open TCP connections that others have made to it; None where that cannot be told."""
     routed: bool = False
-    """The edge sends requests to it. Filled in by the loop from the edge's table, not by engines."""
+    """Some table leads to it: the edge's, or that of service addresses. Filled in by the loop, as the rest below."""
+    reached: bool = False
+    """Every table that should lead to it does."""
+    ready_since: datetime | None = None
+    """When it was first seen READY in this run."""
+    draining_since: datetime | None = None
+    """When it was first seen to run without being routed, after it had been."""
 
     @property
     def alive(self) -> bool:
         """A process runs, or may run."""
         return self.phase in (Phase.STARTING, Phase.READY, Phase.UNHEALTHY, Phase.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A network as the host sees it: what service addresses need to know."""
+
+    network: str
+    """Compose name."""
+    interface: str
+    """Name of the bridge on the engine's host."""
+    subnet: str
+    """`10.208.0.0/25`."""
+    internal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +96,8 @@ class Snapshot:
     """(service, template digest) pairs whose secrets and configs have been delivered to the engine."""
     images: frozenset[str] = frozenset()
     """Pinned images (`repository@digest`) that are present, among those the planner may need."""
+    links: tuple[Link, ...] = ()
+    """Of `networks`, those that can have service addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +109,22 @@ class Route:
     """Text form of the DeploymentKey that it belongs to."""
     targets: tuple[str, ...]
     """`address:port` of each routed instance, sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAddress:
+    """The stable address of one service on one network, and the containers that new connections to it are spread over."""
+
+    owner: str
+    """Text form of the DeploymentKey that it belongs to."""
+    network: str
+    """Compose name of the network."""
+    service: str
+    address: str
+    """The stable address."""
+    interface: str
+    """Connections come in from this bridge only: the network's."""
+    targets: tuple[str, ...]
+    """IP addresses of the routed containers on that network, sorted."""
+    hold: bool = False
+    """Without targets: let connections wait, as one is about to come, instead of refusing them."""

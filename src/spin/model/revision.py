@@ -8,7 +8,7 @@ from enum import Enum
 
 from spin.model.finding import Finding
 from spin.model.names import DeploymentKey
-from spin.model.stack import StackSpec
+from spin.model.stack import FailureAction, StackSpec
 
 
 class Origin(Enum):
@@ -17,6 +17,7 @@ class Origin(Enum):
     UP = "up"
     SCALE = "scale"
     PROMOTE = "promote"
+    ROLLBACK = "rollback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,24 @@ class ServiceWish:
     """When `start` was last asked for: a container that ended by itself before that moment is started once more."""
     restarts: int = 0
     """How often `restart` was asked for; part of the template digest, so that a restart is a replacement."""
+    resumed: datetime | None = None
+    """A rollback: containers that ended after this moment and before `started` were stopped by the upgrade, and run again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """An upgrade that nobody has confirmed yet. The containers of `base` are kept, stopped, until then."""
+
+    base: int
+    """Number of the last confirmed revision."""
+    restarts: tuple[tuple[str, int], ...]
+    """The services' `restarts` when the base was left: the base's templates follow from them."""
+    since: datetime
+    """When the base was left."""
+    changed: datetime
+    """When the newest revision was accepted; deadlines count from here."""
+    on_failure: FailureAction | None = None
+    """What the person who asked wants; None: as the services and the environment say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +86,10 @@ class Deployment:
     """The stored approval to delete the volumes' data with the stack."""
     created: datetime | None = None
     changed: datetime | None = None
+    upgrade: Upgrade | None = None
+    """None: `revision` is confirmed."""
+    numbers: tuple[tuple[str, int], ...] = ()
+    """A number from 1 for each service that the stack has had: its stable address follows from it. Sorted by service."""
 
     def wish(self, service: str) -> ServiceWish:
         return next((w for w in self.wishes if w.service == service), ServiceWish(service))

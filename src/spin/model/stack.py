@@ -6,7 +6,7 @@ milliseconds (`_ms`), sizes bytes (`_bytes`). `None` means "not said": the image
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 
 from spin.kit.canonical import digest
@@ -39,6 +39,35 @@ class UpdateOrder(Enum):
 
     START_FIRST = "start-first"
     STOP_FIRST = "stop-first"
+
+
+class FailureAction(Enum):
+    """What becomes of an upgrade whose new containers fail (Compose: `deploy.update_config.failure_action`)."""
+
+    PAUSE = "pause"
+    """It stops; the old containers serve on, or again; a person decides."""
+    CONTINUE = "continue"
+    """It goes on, and tries again what failed."""
+    ROLLBACK = "rollback"
+    """The last confirmed revision runs again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """How containers are replaced (Compose: `deploy.update_config`, with its defaults)."""
+
+    parallelism: int = 1
+    """How many at a time; 0 = all at once."""
+    delay_ms: int = 0
+    """Between one group and the next."""
+    failure_action: FailureAction | None = None
+    """None: as the environment, or the person who asks, says."""
+    monitor_ms: int = 0
+    """How long a new container is watched after it has become ready, before it counts."""
+    max_failure_ratio: float = 0.0
+    """Up to this part of the containers may fail without the upgrade failing."""
+    order: UpdateOrder | None = None
+    """None: as `ServiceSpec.update_order` finds it safe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +177,7 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
-    """One service. Everything but `replicas`, `depends_on` and `http.hosts` shapes the containers: see `template_digest`."""
+    """One service. All but `replicas`, `depends_on`, `http.hosts` and `update` shapes the containers: see `template_digest`."""
 
     name: str
     image: Image
@@ -180,12 +209,19 @@ class ServiceSpec:
     depends_on: tuple[Dependency, ...] = ()
     resources: Resources = Resources()
     replicas: int = 1
+    update: Update = Update()
+    retain_ip: bool = False
+    """The service keeps its address while its containers change; a stable service address does it without this."""
+
+    @property
+    def alone(self) -> bool:
+        """Two copies must not run at once: it writes a volume, or holds a port of the host."""
+        return bool(self.ports) or any(not m.read_only for m in self.mounts)
 
     @property
     def update_order(self) -> UpdateOrder:
-        """STOP_FIRST where two copies must not run at once (a writable volume, a published port), else START_FIRST."""
-        alone = bool(self.ports) or any(not m.read_only for m in self.mounts)
-        return UpdateOrder.STOP_FIRST if alone else UpdateOrder.START_FIRST
+        """STOP_FIRST where two copies must not run at once, whatever the file asks for; else what it asks for, or START_FIRST."""
+        return UpdateOrder.STOP_FIRST if self.alone else self.update.order or UpdateOrder.START_FIRST
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +267,8 @@ class StackSpec:
     volumes: tuple[Volume, ...] = ()
     configs: tuple[Config, ...] = ()
     secrets: tuple[SecretRef, ...] = ()
+    confirm_after_ms: int | None = None
+    """An upgrade that has been healthy for this long is confirmed by itself; None: as the site says."""
 
     @property
     def digest(self) -> str:
@@ -259,9 +297,13 @@ def template_digest(
     networks = {n.name: n for n in spec.networks}
     http = None if service.http is None else replace(service.http, hosts=())
     image = service.image if service.image.digest is None else Image("", service.image.digest)
+    neutral = replace(service, image=image, replicas=1, depends_on=(), http=http)
+    shape = {f.name: getattr(neutral, f.name) for f in fields(neutral) if f.name != "update"}
+    if not service.retain_ip:
+        del shape["retain_ip"]  # so that a container from before this field was known is still current
     return digest(
         {
-            "service": replace(service, image=image, replicas=1, depends_on=(), http=http),
+            "service": shape,
             "configs": {g.source: configs.get(g.source) for g in service.configs},
             "secrets": {g.source: versions.get(stored.get(g.source, g.source)) for g in service.secrets},
             "networks": [networks.get(a.network) for a in service.networks],

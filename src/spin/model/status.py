@@ -13,6 +13,9 @@ class State(Enum):
     HEALTHY = "healthy"
     INITIALIZING = "initializing"
     UPGRADING = "upgrading"
+    UPGRADED = "upgraded"
+    """Everything runs, and the containers from before are kept until somebody confirms."""
+    ROLLING_BACK = "rolling-back"
     DEGRADED = "degraded"
     UNHEALTHY = "unhealthy"
     FAILED = "failed"
@@ -23,7 +26,7 @@ class State(Enum):
     REMOVED = "removed"
 
 
-SETTLED = frozenset({State.HEALTHY, State.COMPLETED, State.STOPPED, State.REMOVED, State.FAILED})
+SETTLED = frozenset({State.HEALTHY, State.UPGRADED, State.COMPLETED, State.STOPPED, State.REMOVED, State.FAILED})
 """States in which nothing is under way: `spin up` stops waiting."""
 
 
@@ -42,6 +45,10 @@ class InstanceStatus:
     address: str | None = None
     restarts: int = 0
     detail: str = ""
+    kept: bool = False
+    """Not wanted now, but kept until the upgrade is confirmed."""
+    ready_since: datetime | None = None
+    draining_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,30 @@ class ServiceStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an upgrade stopped."""
+
+    service: str
+    reason: str
+    """One line, such as "shop-api-1: unhealthy: health check: connection refused"."""
+    when: datetime
+    log: tuple[str, ...] = ()
+    """The last lines that the failing container wrote."""
+    held: tuple[str, ...] = ()
+    """The services that stay with the base: those that were not upgraded yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an unconfirmed upgrade is. Carried from pass to pass; belongs to the upgrade with the same `changed`."""
+
+    changed: datetime
+    complete: datetime | None = None
+    """When everything was seen to run, for the first time."""
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DeploymentStatus:
     """As of one pass of the controller. `generation` is that of the deployment it was computed for: older means "not seen yet"."""
 
@@ -64,6 +95,10 @@ class DeploymentStatus:
     instances: tuple[InstanceStatus, ...]
     observed: datetime
     detail: str = ""
+    worked: int = 0
+    """The newest revision that was seen to run as a whole; 0 = none so far."""
+    progress: Progress | None = None
+    """None where no upgrade is unconfirmed."""
 
     @property
     def settled(self) -> bool:

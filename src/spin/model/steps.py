@@ -45,12 +45,23 @@ class DeliverFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class Peer:
+    """Another service of the stack as a container finds it: `names` on `network` mean the stable address with that number."""
+
+    network: str
+    names: tuple[str, ...]
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Create:
     spec: ServiceSpec
     digest: str
     slot: int
     attempt: int
     cause: str
+    peers: tuple[Peer, ...] = ()
+    """The other services, for engines with service addresses; no part of the container's identity."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -19,6 +19,8 @@ class Capabilities:
 
     kind: str
     published_ports: bool = True
+    service_addresses: bool = False
+    """Its containers find the other services by stable addresses (`spin.ports.addresses`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,10 @@ class Engine(Protocol):
 
     async def observe(self, key: DeploymentKey) -> Snapshot:
         """Everything of that deployment. Complete, or it raises."""
+        ...
+
+    async def overview(self) -> Mapping[DeploymentKey, str]:
+        """A short text for each deployment in `keys`, which changes whenever its snapshot could be another: one cheap look at all."""
         ...
 
     async def execute(self, key: DeploymentKey, step: EngineStep) -> None:
