@@ -107,6 +107,8 @@ deployments = Table(
     Column("remove_volumes", Boolean, nullable=False),
     Column("created", UtcDateTime),
     Column("changed", UtcDateTime),
+    Column("upgrade", Text),  # the unconfirmed spin.model.revision.Upgrade
+    Column("numbers", Text, nullable=False, server_default="[[]]"),
     UniqueConstraint("environment", "stack"),  # a stack's name is unique in its environment, over all projects
 )
 

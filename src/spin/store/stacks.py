@@ -10,7 +10,7 @@ from sqlalchemy import Row, Select, and_, delete, literal, select, update
 
 from spin.errors import Conflict
 from spin.model.names import DeploymentKey, EnvironmentName, ProjectName, StackName
-from spin.model.revision import Deployment, Goal, Revision, ServiceWish
+from spin.model.revision import Deployment, Goal, Revision, ServiceWish, Upgrade
 from spin.model.status import DeploymentStatus
 from spin.store.codec import decode, encode
 from spin.store.rows import Rows, of, within
@@ -130,6 +130,8 @@ def _wanted(deployment: Deployment) -> dict[str, Any]:
         "wishes": encode(deployment.wishes),
         "remove_volumes": deployment.remove_volumes,
         "changed": deployment.changed,
+        "upgrade": None if deployment.upgrade is None else encode(deployment.upgrade),
+        "numbers": encode(deployment.numbers),
     }
 
 
@@ -143,4 +145,6 @@ def _deployment(row: Row[Any]) -> Deployment:
         remove_volumes=row.remove_volumes,
         created=row.created,
         changed=row.changed,
+        upgrade=None if row.upgrade is None else decode(Upgrade, row.upgrade),
+        numbers=decode(tuple[tuple[str, int], ...], row.numbers),
     )

@@ -7,7 +7,9 @@ from datetime import datetime
 
 from spin.model.principal import Principal
 from spin.model.revision import Deployment, Origin, Revision, ServiceWish
-from spin.plan import compare
+from spin.model.stack import FailureAction, StackSpec
+from spin.model.status import DeploymentStatus
+from spin.plan import compare, upgrades
 from spin.ports.store import UnitOfWork
 from spin.usecases.admission import Candidate, Current, secret_versions
 from spin.usecases.views import Accepted, Preview, accepted
@@ -30,11 +32,14 @@ async def record(
     now: datetime,
     note: str = "",
     run: bool = True,
+    force: bool = False,
+    on_failure: FailureAction | None = None,
 ) -> Accepted:
     """Append the revision and point the deployment at it, within the caller's write transaction.
 
-    Where nothing differs from the desired state there is no new revision. `run`: services that were stopped run again, as after
-    `docker compose up`. Raises Conflict when somebody else was faster.
+    Where nothing differs from the desired state there is no new revision; an upgrade that has failed is tried again then. `run`:
+    services that were stopped run again, as after `docker compose up`. `force`: all containers are replaced. `on_failure`: what
+    becomes of the upgrade, if it is one and fails. Raises Conflict when somebody else was faster.
     """
     key = candidate.key
     versions = dict(await secret_versions(work, candidate))
@@ -45,15 +50,23 @@ async def record(
     changes = compare(current.spec, candidate.spec, old_secrets=current.secret_versions, new_secrets=pairs)
     old = current.deployment
     number = old.revision if old is not None else 0
-    same = current.revision is not None and current.spec == candidate.spec and current.secret_versions == pairs
+    same = current.revision is not None and current.spec == candidate.spec and current.secret_versions == pairs and not force
     if not same:
         number += 1  # the desired revision is the newest: every verb appends
         revision = Revision(number, candidate.spec, pairs, principal.user, now, origin, candidate.findings, note)
     if old is None:
-        deployment = Deployment(key, generation=1, revision=number, created=now, changed=now)
+        numbers = upgrades.numbered((), candidate.spec)
+        deployment = Deployment(key, generation=1, revision=number, created=now, changed=now, numbers=numbers)
         await work.add_deployment(deployment)
     else:
-        deployment = _pointed(old, candidate, number, run=run)
+        deployment = _pointed(old, candidate.spec, number, run=run, force=force)
+        status = await work.status(key)
+        progress = upgrades.progress_of(old, status)
+        failed = progress is not None and progress.failure is not None
+        if not same or failed:
+            worked = await _worked(work, current, status)
+            upgrade = upgrades.accept(old, changes, now, worked=worked, force=force, on_failure=on_failure)
+            deployment = replace(deployment, upgrade=upgrade)
         if deployment != old:
             deployment = await work.save_deployment(replace(deployment, changed=now))
     if not same:
@@ -61,8 +74,23 @@ async def record(
     return accepted(deployment, changes, candidate.findings)
 
 
-def _pointed(old: Deployment, candidate: Candidate, revision: int, *, run: bool) -> Deployment:
+async def _worked(work: UnitOfWork, current: Current, status: DeploymentStatus | None) -> bool:
+    """Whether the desired revision was seen to run, or one that differs from it in no container (before scaling, for example)."""
+    if current.revision is None or current.deployment is None or status is None or not status.worked:
+        return False
+    if status.worked == current.revision.number:
+        return True
+    seen = await work.revision(current.deployment.key, status.worked)
+    return seen is not None and not upgrades.exchanges(
+        compare(seen.spec, current.revision.spec, old_secrets=seen.secret_versions, new_secrets=current.revision.secret_versions)
+    )
+
+
+def _pointed(old: Deployment, spec: StackSpec, revision: int, *, run: bool, force: bool) -> Deployment:
     """The deployment at that revision; wishes for services that are gone are dropped."""
-    kept = (w for w in old.wishes if candidate.spec.service(w.service) is not None)
-    wishes = (replace(w, stopped=False) if run else w for w in kept)
-    return replace(old, revision=revision, wishes=tuple(w for w in wishes if w != ServiceWish(w.service)))
+    wishes = []
+    for wish in (old.wish(s.name) for s in spec.services):
+        changed = replace(wish, stopped=wish.stopped and not run, restarts=wish.restarts + force)
+        if changed != ServiceWish(wish.service):
+            wishes.append(changed)
+    return replace(old, revision=revision, wishes=tuple(wishes), numbers=upgrades.numbered(old.numbers, spec))

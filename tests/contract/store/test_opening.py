@@ -5,19 +5,25 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
 from spin.errors import Failed, InvalidInput, SpinError, Unavailable
-from spin.store import SqlStore, open_store, sqlite_url
+from spin.model.revision import ServiceWish
+from spin.store import SqlStore, migrations, open_store, sqlite_url
+from spin.store.codec import encode
+from spin.store.connect import connect, parse
 from spin.store.schema import metadata
 from support.database import PostgresServer
-from support.stored import NOW
+from support.stored import NOW, revision
 
 
 async def test_an_empty_database_gets_the_schema_that_the_tables_in_the_code_have(store: SqlStore) -> None:
@@ -68,6 +74,46 @@ async def test_an_empty_database_can_be_opened_by_many_at_once(url: str, key: by
     async with stores[0].begin() as unit:
         assert len(await unit.projects()) == 6
     await asyncio.gather(*(store.close() for store in stores))
+
+
+async def test_a_store_of_the_first_schema_is_brought_up_to_date_with_everything_in_it(url: str, key: bytes) -> None:
+    # The rows as the first version of Spin wrote them.
+    def fill(connection: Connection) -> None:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        command.upgrade(config, "0001")
+        connection.execute(text("INSERT INTO projects (name, created) VALUES ('physics', '2026-03-29 01:30:00')"))
+        for stack in ("shop", "wiki"):
+            values = {"stack": stack, "wishes": encode((ServiceWish("web", restarts=2),)), "no": False}
+            connection.execute(
+                text(
+                    "INSERT INTO deployments (project, environment, stack, generation, revision, goal, wishes, remove_volumes)"
+                    " VALUES ('physics', 'development', :stack, 4, 1, 'running', :wishes, :no)"
+                ),
+                values,
+            )
+            connection.execute(
+                text(
+                    "INSERT INTO revisions (project, environment, stack, number, document)"
+                    " VALUES ('physics', 'development', :stack, 1, :document)"
+                ),
+                {"stack": stack, "document": encode(revision())},
+            )
+
+    engine = connect(parse(url))
+    async with engine.begin() as connection:
+        await connection.run_sync(fill)
+    await engine.dispose()
+    async with await open_store(url, key) as store:
+        async with store.begin() as unit:
+            found = await unit.deployments()
+            kept = [await unit.revisions(d.key) for d in found]
+        async with store.begin(write=True) as unit:
+            saved = await unit.save_deployment(replace(found[0], numbers=(("web", 1),)))
+    assert [(d.key.stack, d.generation, d.upgrade, d.numbers) for d in found] == [("shop", 4, None, ()), ("wiki", 4, None, ())]
+    assert {d.wishes for d in found} == {(ServiceWish("web", restarts=2),)}
+    assert kept == [(revision(),), (revision(),)]
+    assert saved.generation == 5
 
 
 async def test_another_key_is_refused_and_the_right_one_still_opens(url: str, key: bytes) -> None:

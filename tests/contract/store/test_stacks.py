@@ -9,7 +9,8 @@ import pytest
 
 from spin.errors import Conflict
 from spin.model.names import DeploymentKey
-from spin.model.revision import Goal, ServiceWish
+from spin.model.revision import Goal, ServiceWish, Upgrade
+from spin.model.stack import FailureAction
 from spin.model.status import State
 from spin.store import SqlStore
 from support.database import counted
@@ -37,6 +38,18 @@ async def test_a_deployment_is_found_as_it_was_written(store: SqlStore) -> None:
     async with store.begin() as unit:
         assert await unit.deployment(key()) == written
         assert await unit.deployments() == (written,)
+
+
+async def test_an_unconfirmed_upgrade_and_the_services_numbers_are_found_as_they_were_written(store: SqlStore) -> None:
+    upgrade = Upgrade(3, (("api", 2), ("web", 1)), NOW, NOW + timedelta(1), FailureAction.ROLLBACK)
+    written = deployment(upgrade=upgrade, numbers=(("api", 1), ("web", 3)))
+    async with store.begin(write=True) as unit:
+        await unit.add_deployment(written)
+        assert await unit.deployment(key()) == written
+        confirmed = await unit.save_deployment(replace(written, upgrade=None))
+    async with store.begin() as unit:
+        assert await unit.deployment(key()) == confirmed
+    assert (confirmed.upgrade, confirmed.numbers) == (None, written.numbers)
 
 
 async def test_moments_are_kept_to_the_microsecond_and_come_back_in_utc(store: SqlStore) -> None:
