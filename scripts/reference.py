@@ -14,7 +14,7 @@ from spin import site
 from spin.cli import commands, entry
 from spin.cli.lazy import Noun, Row
 from spin.main import SERVE
-from spin.policy import RULES, keys
+from spin.policy import RULES, WITHOUT_ADDRESSES, Rule, keys
 
 EXTRA = {"serve": SERVE}
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -198,13 +198,15 @@ def compose() -> str:
             lines += ["", "| not supported | why | instead |", "| --- | --- | --- |"]
         lines += [f"| {codes(names)} | {why} | {cell(instead)} |" for why, instead, names in rest]
         lines.append("")
-    lines += ["## Rules\n", RULES_INTRODUCTION, "| rule | | what it says | instead |", "| --- | --- | --- | --- |"]
-    lines += [
-        f"| `{r.code}` | {r.severity.value} | {cell(r.message.format_map(Placeholders()))} | {cell(r.instead.format_map(Placeholders()))} |"
-        for r in RULES
-    ]
-    lines.append("")
+    lines += ["## Rules\n", RULES_INTRODUCTION, *rules(RULES), "", WITHOUT_ADDRESSES_INTRODUCTION, *rules(WITHOUT_ADDRESSES), ""]
     return "\n".join(lines)
+
+
+def rules(shown: tuple[Rule, ...]) -> Iterator[str]:
+    yield from ("| rule | | what it says | instead |", "| --- | --- | --- | --- |")
+    for rule in shown:
+        message, instead = (cell(text.format_map(Placeholders())) for text in (rule.message, rule.instead))
+        yield f"| `{rule.code}` | {rule.severity.value} | {message} | {instead} |"
 
 
 class Placeholders(dict[str, str]):
@@ -235,9 +237,11 @@ COMPOSE_INTRODUCTION = """Spin's contract is the Compose file, as the
 `${VARIABLE}` in all its forms, `.env`, several files with `-f` that are merged, anchors, `x-…` keys. What a key means is what it
 means to Docker Compose. This page says which keys are honoured. Any other key is refused by name; none is dropped in silence.
 
-One extension, on a service: `x-spin`.
+One extension, on a service and at the top level: `x-spin`.
 
 ```yaml
+x-spin:
+  confirm_after: 30m                # an upgrade that has been healthy for so long is confirmed; left out or 0: as the site says
 services:
   web:
     image: web:1.0
@@ -252,12 +256,37 @@ An image without a registry's host, of a service with `build`, is the project's 
 site's registry. To use such an image without `build` write `${SPIN_REGISTRY}/${SPIN_PROJECT}/web:1.0`; `spin` sets both
 variables, and `SPIN_ENVIRONMENT`.
 
+`deploy.update_config` says how containers are replaced; every key of it may be left out:
+
+```yaml
+deploy:
+  update_config:
+    parallelism: 1          # so many at a time (1); 0 is all at once
+    delay: 0s               # between one group and the next (0s)
+    order: start-first      # or stop-first; left out, start-first wherever two copies may run at once
+    monitor: 0s             # how long a new container is watched after it has become ready, before it counts (0s)
+    max_failure_ratio: 0    # up to this part of the containers, from 0 to 1, may fail without the upgrade failing (0)
+    failure_action: pause   # or continue, or rollback; left out, as the environment or whoever runs `spin up` says
+```
+
+Where `order` is left out, Compose says stop-first; Spin stops first only where it must: for a service that writes to a volume or publishes
+a port of the host, and there whatever `order` says. A rollback goes by `update_config` too: `rollback_config` is read, and a warning says
+what in it is not carried out. A change of `update_config` alone replaces
+no container.
+
+`retain_ip: true` on a service keeps the address at which other services of the stack reach it while its containers change. On an engine
+with service addresses every service keeps its address, and the key changes nothing.
+
 A secret is stored as `<stack>.<key>`. With `file:` or `environment:` its content travels with `spin up`; with `external: true` it must be
 there before: `spin secret create <stack>.<key> FILE`.
 """
 
 RULES_INTRODUCTION = """Checked on the server before anything is created, on every way to a new revision; all findings come at once. What is
 marked *refuse* stops the change. `spin check` shows the findings and changes nothing.
+"""
+
+
+WITHOUT_ADDRESSES_INTRODUCTION = """Where the engine of the environment gives services no stable addresses:
 """
 
 

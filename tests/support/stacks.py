@@ -15,6 +15,7 @@ from spin.model.stack import (
     Condition,
     Config,
     Dependency,
+    FailureAction,
     Grant,
     Healthcheck,
     Http,
@@ -29,6 +30,8 @@ from spin.model.stack import (
     ServiceSpec,
     StackSpec,
     Tmpfs,
+    Update,
+    UpdateOrder,
     Volume,
 )
 from spin.policy.keys import SERVICE
@@ -84,6 +87,15 @@ ports = st.builds(
 )
 cpus = st.floats(0.01, 64).map(lambda number: round(number, 3))
 limits = st.builds(Resources, _maybe(cpus), _maybe(st.integers(6 * 1024**2, 2**50)), _maybe(st.integers(1, 10**6)))
+updates = st.builds(
+    Update,
+    st.integers(0, 30),
+    MS,
+    _maybe(st.sampled_from(FailureAction)),
+    MS,
+    st.floats(0, 1),
+    _maybe(st.sampled_from(UpdateOrder)),
+)
 
 
 @st.composite
@@ -157,6 +169,8 @@ def _service(draw: st.DrawFn, name: str, earlier: list[str], names: dict[str, li
         ),
         resources=draw(_resources()),
         replicas=draw(st.integers(0, 30)),
+        update=draw(updates),
+        retain_ip=draw(st.booleans()),
     )
 
 
@@ -182,6 +196,7 @@ def stack_specs(draw: st.DrawFn, stack: str = "shop") -> StackSpec:
             for c in sorted({g.source for s in specs for g in s.configs})
         ),
         secrets=tuple(_secret(name, stack, draw(st.booleans())) for name in sorted({g.source for s in specs for g in s.secrets})),
+        confirm_after_ms=draw(_maybe(st.integers(1, 10**7))),
     )
 
 
@@ -195,7 +210,8 @@ _KEYS = [
     *(SERVICE.keys or {}),
     *("test", "interval", "retries", "condition", "required", "source", "target", "mode", "uid", "type", "published", "protocol"),
     *("replicas", "resources", "limits", "memory", "cpus", "http", "hosts", "aliases", "internal", "external", "name", "file"),
-    *("content", "a", "b"),
+    *("update_config", "rollback_config", "parallelism", "delay", "failure_action", "monitor", "max_failure_ratio", "order"),
+    *("confirm_after", "content", "a", "b"),
 ]
 _WORDS = [
     *(
@@ -249,6 +265,13 @@ _hostile_service = st.dictionaries(_json_keys, json_values, max_size=5).map(lamb
 _sections = st.dictionaries(st.sampled_from(["a", "b", "data", "default"]), json_values, max_size=2)
 hostile_documents = json_values | st.fixed_dictionaries(
     {"services": st.dictionaries(st.sampled_from(["a", "b", "c.d"]), _hostile_service, min_size=1, max_size=2)},
-    optional={"networks": _sections, "volumes": _sections, "configs": _sections, "secrets": _sections, "name": json_values},
+    optional={
+        "x-spin": json_values,
+        "networks": _sections,
+        "volumes": _sections,
+        "configs": _sections,
+        "secrets": _sections,
+        "name": json_values,
+    },
 )
 """Documents that a stranger may send in the place of a Compose file."""

@@ -75,7 +75,7 @@ def _flatten(tree: Node, document: dict[str, Any], places: dict[str, Position], 
     """Plain data, and where each part stands. Extensions (`x-…`) that mean nothing to Spin stay behind."""
     assert isinstance(tree.value, dict)  # noqa: S101 - parse gives a mapping; tells the type checker
     for key, child in tree.value.items():
-        if not key.startswith("x-"):
+        if key == "x-spin" or not key.startswith("x-"):
             places[key] = tree.keys[key]
             document[key] = _plain(child, key, places, blobs)
 

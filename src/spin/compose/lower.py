@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from spin.compose.cursor import Cursor
+from spin.compose.forms import duration_ms
 from spin.compose.service import Target, labels, lower_service
 from spin.kit.text import quoted
 from spin.model.names import StackName, host_label
@@ -44,6 +45,7 @@ def lower_document(submission: Submission, positions: Mapping[str, str], target:
         volumes=tuple(_volume(name, entry) for name, entry in _named(root, "volumes", "volume") if name in mounted),
         configs=_configs(root, {g.source for s in services for g in s.configs}, submission.configs),
         secrets=_secrets(root, {g.source for s in services for g in s.secrets}, submission.secrets, target.stack),
+        confirm_after_ms=_confirm_after(root),
     )
     if "default" in joined and "default" not in {n.name for n in spec.networks}:
         spec = replace(spec, networks=tuple(sorted((*spec.networks, Network("default")), key=lambda n: n.name)))
@@ -134,6 +136,13 @@ def _secret(name: str, entry: Cursor, stack: str) -> SecretRef:
     if file is None:
         entry.fail("it is not said where the secret comes from; write `file:`, `environment:` or `external: true`.")
     return SecretRef(name, own)
+
+
+def _confirm_after(root: Cursor) -> int | None:
+    """`confirm_after` of the stack's own `x-spin`; 0 says the same as nothing."""
+    extension = root.get("x-spin")
+    after = extension.get("confirm_after") if extension else None
+    return after.read(duration_ms) or None if after else None
 
 
 def _check_references(root: Cursor, spec: StackSpec) -> None:

@@ -28,6 +28,7 @@ from spin.model.stack import (
     ServiceSpec,
     StackSpec,
     Tmpfs,
+    Update,
     Volume,
 )
 
@@ -50,7 +51,10 @@ def render(spec: StackSpec, *, external_secrets: bool = False) -> str:
 
     Values of secrets are not in it: each is `file: ./secrets/NAME`, or with `external_secrets` a secret that is stored already.
     """
-    document: dict[str, Any] = {"services": {s.name: _service(s) for s in spec.services}}
+    document: dict[str, Any] = {}
+    if spec.confirm_after_ms is not None:
+        document["x-spin"] = {"confirm_after": _duration(spec.confirm_after_ms)}
+    document["services"] = {s.name: _service(s) for s in spec.services}
     sections: dict[str, dict[str, Any]] = {
         "networks": {n.name: _network(n) for n in spec.networks if n != Network(DEFAULT_NETWORK)},
         "volumes": {v.name: _volume(v) for v in spec.volumes},
@@ -88,7 +92,8 @@ def _service(s: ServiceSpec) -> dict[str, Any]:
         "configs": [_grant(g) for g in s.configs] or None,
         "networks": _networks(s.networks),
         "depends_on": {d.service: _dependency(d) for d in s.depends_on} or None,
-        "deploy": _deploy(s.replicas, s.resources),
+        "retain_ip": s.retain_ip or None,
+        "deploy": _deploy(s),
     }
     return {key: value for key, value in written.items() if value is not None}
 
@@ -148,16 +153,37 @@ def _networks(joined: tuple[Attachment, ...]) -> dict[str, Any] | None:
     return {a.network: {"aliases": a.aliases} if a.aliases else None for a in joined}
 
 
-def _deploy(replicas: int, r: Resources) -> dict[str, Any] | None:
+def _deploy(s: ServiceSpec) -> dict[str, Any] | None:
+    written = {
+        "replicas": s.replicas if s.replicas != 1 else None,
+        "update_config": _update(s.update) or None,
+        "resources": _resources(s.resources) or None,
+    }
+    return {key: value for key, value in written.items() if value is not None} or None
+
+
+def _update(u: Update) -> dict[str, Any]:
+    """What differs from Compose's defaults."""
+    usual = Update()
+    written = {
+        "parallelism": u.parallelism if u.parallelism != usual.parallelism else None,
+        "delay": _duration(u.delay_ms) if u.delay_ms else None,
+        "failure_action": u.failure_action.value if u.failure_action else None,
+        "monitor": _duration(u.monitor_ms) if u.monitor_ms else None,
+        "max_failure_ratio": u.max_failure_ratio or None,
+        "order": u.order.value if u.order else None,
+    }
+    return {key: value for key, value in written.items() if value is not None}
+
+
+def _resources(r: Resources) -> dict[str, Any]:
     limits = {"cpus": _cpus(r.cpus), "memory": r.memory_bytes, "pids": r.pids}
     reservations = {"cpus": _cpus(r.reserved_cpus), "memory": r.reserved_memory_bytes}
-    resources = {
+    return {
         name: given
         for name, values in (("limits", limits), ("reservations", reservations))
         if (given := {key: value for key, value in values.items() if value is not None})
     }
-    written: dict[str, Any] = {"replicas": replicas} if replicas != 1 else {}
-    return {**written, "resources": resources} if resources else written or None
 
 
 def _cpus(cpus: float | None) -> str | None:
@@ -220,7 +246,7 @@ def _scalar(value: Any) -> str:
         return f'!!binary "{base64.b64encode(value).decode()}"'
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return str(value)
     if isinstance(value, str):
         return _text(value.replace("$", "$$"))

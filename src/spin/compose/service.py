@@ -11,6 +11,7 @@ from spin.compose.cursor import Cursor
 from spin.compose.forms import absolute_path, duration_ms, host_name, signal, size_bytes, words
 from spin.compose.published import lower_ports
 from spin.compose.references import parse_reference
+from spin.compose.updates import lower_update
 from spin.kit.text import quoted
 from spin.model.stack import Condition, Dependency, Healthcheck, Image, Resources, Restart, ServiceSpec
 
@@ -67,6 +68,8 @@ def lower_service(name: str, cursor: Cursor, target: Target) -> ServiceSpec:
         depends_on=_depends_on(cursor.get("depends_on")),
         resources=_resources(cursor),
         replicas=_replicas(cursor),
+        update=lower_update(cursor),
+        retain_ip=_flag(cursor, "retain_ip"),
     )
     _check_cap_drop(cursor.get("cap_drop"))
     if env_file := cursor.get("env_file"):

@@ -8,7 +8,7 @@ from enum import Enum
 
 from spin.model.stack import Image, Network, ServiceSpec, StackSpec, Volume, template_digest
 from spin.plan.masking import masked
-from spin.plan.wording import words_of
+from spin.plan.wording import stack_words, words_of
 
 Versions = tuple[tuple[str, int], ...]
 
@@ -36,7 +36,7 @@ class ServiceChange:
     name: str
     action: Action
     replaces: bool = False
-    """Its containers are exchanged for new ones. False where only their number, order or host names change."""
+    """Its containers are exchanged for new ones. False where only their number, order or host names change, or how they are exchanged."""
     keys: tuple[KeyChange, ...] = ()
 
     @property
@@ -60,11 +60,13 @@ class Changes:
     services: tuple[ServiceChange, ...] = ()
     networks: tuple[PartChange, ...] = ()
     volumes: tuple[PartChange, ...] = ()
+    stack: tuple[KeyChange, ...] = ()
+    """Keys of the stack itself; none for a stack that does not exist yet."""
 
     @property
     def empty(self) -> bool:
         parts: tuple[ServiceChange | PartChange, ...] = (*self.services, *self.networks, *self.volumes)
-        return all(part.action is Action.UNCHANGED for part in parts)
+        return not self.stack and all(part.action is Action.UNCHANGED for part in parts)
 
     def service(self, name: str) -> ServiceChange | None:
         return next((s for s in self.services if s.name == name), None)
@@ -87,6 +89,7 @@ def compare(
         tuple(_service(name, before, new, was, becomes) for name in _names(before.services, new.services)),
         tuple(_part(name, before.networks, new.networks) for name in _names(before.networks, new.networks)),
         tuple(_part(name, before.volumes, new.volumes) for name in _names(before.volumes, new.volumes)),
+        () if old is None else tuple(_keys(stack_words(old), stack_words(new))),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from spin.kit.canonical import canonical_json, digest
-from spin.model.stack import Grant, Healthcheck, Resources, Restart, ServiceSpec, StackSpec
+from spin.model.stack import Grant, Healthcheck, Resources, Restart, ServiceSpec, StackSpec, Update
 
 Pairs = Iterator[tuple[str, str]]
 
@@ -28,6 +28,12 @@ def words_of(stack: StackSpec, service: ServiceSpec, versions: tuple[tuple[str, 
             words[field.name] = value if isinstance(value, str) else canonical_json(value)
     words.update(_secrets(stack, service, dict(versions)))
     return words
+
+
+def stack_words(stack: StackSpec) -> dict[str, str]:
+    """The keys of the stack itself that say something."""
+    after = stack.confirm_after_ms
+    return {} if after is None else {"x-spin.confirm_after": _duration(after)}
 
 
 def _secrets(stack: StackSpec, service: ServiceSpec, versions: dict[str, int]) -> Pairs:
@@ -117,6 +123,21 @@ def _resources(_stack: StackSpec, service: ServiceSpec) -> Pairs:
             yield f"deploy.resources.{key}", f"{value:g}" if key.endswith("cpus") else str(value)
 
 
+def _update(_stack: StackSpec, service: ServiceSpec) -> Pairs:
+    update, usual = service.update, Update()
+    values: tuple[tuple[str, str | None], ...] = (
+        ("parallelism", str(update.parallelism) if update.parallelism != usual.parallelism else None),
+        ("delay", _duration(update.delay_ms) if update.delay_ms else None),
+        ("failure_action", update.failure_action.value if update.failure_action else None),
+        ("monitor", _duration(update.monitor_ms) if update.monitor_ms else None),
+        ("max_failure_ratio", f"{update.max_failure_ratio:g}" if update.max_failure_ratio else None),
+        ("order", update.order.value if update.order else None),
+    )
+    for key, value in values:
+        if value is not None:
+            yield f"deploy.update_config.{key}", value
+
+
 def _http(_stack: StackSpec, service: ServiceSpec) -> Pairs:
     if service.http is not None:
         yield "x-spin.http", str(service.http.port)
@@ -149,5 +170,6 @@ _SPECIAL: dict[str, Callable[[StackSpec, ServiceSpec], Any]] = {
     "networks": _networks,
     "depends_on": _depends_on,
     "resources": _resources,
+    "update": _update,
     "replicas": lambda _, s: iter([("replicas", str(s.replicas))]),
 }

@@ -5,6 +5,9 @@ Pure. `audit` gives every finding of a stack at once; whether one of severity RE
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from itertools import islice
+
 from spin.model.finding import Finding, Severity
 from spin.model.stack import StackSpec
 from spin.model.submission import Submission
@@ -24,12 +27,15 @@ from spin.policy import (
     replica_count,
     replicated_port,
     reserved_labels,
+    rollback_config,
     security_opt,
+    service_addresses,
     service_count,
     service_names,
     shared_volume,
     sysctls,
     unknown_key,
+    update_order,
 )
 from spin.policy.case import Case, Place, Rule
 from spin.policy.defaults import apply_defaults
@@ -55,10 +61,15 @@ RULES: tuple[Rule, ...] = (
     replica_count.RULE,
     unknown_key.RULE,
     shared_volume.RULE,
+    update_order.RULE,
+    rollback_config.RULE,
     service_names.RULE,
     latest.RULE,
 )
 """Every rule, in the order in which findings are shown: what is refused first."""
+
+WITHOUT_ADDRESSES: tuple[Rule, ...] = (service_addresses.RULE,)
+"""Rules for a stack on an engine that gives its services no stable addresses."""
 
 MOST_FINDINGS = 200
 """Most findings of one rule: more help nobody, and a document may be made to give millions."""
@@ -70,14 +81,16 @@ def audit(submission: Submission, spec: StackSpec, site: Site) -> tuple[Finding,
     Rules about the Compose file look at the submission's document, all others at `spec`: a stack that comes without a document
     (promotion, scaling) is audited with `Submission({})`. The submission's own notices are not repeated.
     """
-    case = Case(submission.document, spec, site)
-    found: list[Finding] = []
-    for rule in RULES:
-        for count, finding in enumerate(rule.findings(case, submission.positions)):
-            if count == MOST_FINDINGS:
-                break
-            found.append(finding)
-    return tuple(found)
+    return _judge(RULES, Case(submission.document, spec, site), submission.positions)
+
+
+def audit_engine(spec: StackSpec, site: Site, positions: Mapping[str, str], *, service_addresses: bool) -> tuple[Finding, ...]:
+    """What the engine that it is for means to the stack; none of it stops the change."""
+    return () if service_addresses else _judge(WITHOUT_ADDRESSES, Case({}, spec, site), positions)
+
+
+def _judge(rules: Iterable[Rule], case: Case, positions: Mapping[str, str]) -> tuple[Finding, ...]:
+    return tuple(finding for rule in rules for finding in islice(rule.findings(case, positions), MOST_FINDINGS))
 
 
 def refusals(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
@@ -85,4 +98,4 @@ def refusals(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     return tuple(f for f in findings if f.severity is Severity.REFUSE)
 
 
-__all__ = ["RULES", "Case", "Place", "Rule", "apply_defaults", "audit", "refusals"]
+__all__ = ["RULES", "WITHOUT_ADDRESSES", "Case", "Place", "Rule", "apply_defaults", "audit", "audit_engine", "refusals"]

@@ -1,7 +1,7 @@
 """The one table of the keys of this version: what is supported, what is refused and why, what other rules speak about.
 
-A key that stands nowhere here is unknown, and refused too. `x-…` keys are allowed anywhere and mean nothing, but for `x-spin` on a
-service. Types and values of supported keys are `spin.compose.lower`'s business.
+A key that stands nowhere here is unknown, and refused too. `x-…` keys are allowed anywhere and mean nothing, but for `x-spin` at the
+top level and on a service. Types and values of supported keys are `spin.compose.lower`'s business.
 """
 
 from __future__ import annotations
@@ -70,14 +70,15 @@ _LIMIT = Shape(keys={"cpus": VALUE, "memory": VALUE, "pids": VALUE})
 _RESERVATION = Shape(
     keys={"cpus": VALUE, "memory": VALUE, "devices": Ruled("devices"), "generic_resources": _later(_OUT), "pids": _later(_LIMITS)}
 )
+_UPDATE = Shape(keys=_each("parallelism delay failure_action monitor max_failure_ratio order", VALUE))
 _DEPLOY = Shape(
     keys={
         "replicas": VALUE,
         "resources": Shape(keys={"limits": _LIMIT, "reservations": _RESERVATION}),
         "restart_policy": _later("Write `restart` at the service."),
         "labels": _later("Write `labels` at the service."),
-        "update_config": _later("Leave it out; containers are replaced one after another, the new one first where it can be."),
-        "rollback_config": _later(_OUT),
+        "update_config": _UPDATE,
+        "rollback_config": _UPDATE,
         "mode": _later("Leave it out and write `replicas`."),
         "endpoint_mode": _later(_OUT),
         "placement": _later("Leave it out; the platform chooses where containers run."),
@@ -128,7 +129,7 @@ _HEALTHCHECK = Shape(keys=_each("test interval timeout retries start_period star
 _SUPPORTED: dict[str, Shape] = {
     **_each(
         "image command entrypoint environment env_file expose restart user group_add cap_drop cap_add read_only tmpfs init "
-        "stop_signal stop_grace_period working_dir hostname labels scale",
+        "stop_signal stop_grace_period working_dir hostname labels scale retain_ip",
         VALUE,
     ),
     "build": _BUILD,
@@ -140,7 +141,13 @@ _SUPPORTED: dict[str, Shape] = {
     "depends_on": Shape(named=_DEPENDENCY),
     "healthcheck": _HEALTHCHECK,
     "deploy": _DEPLOY,
-    "x-spin": Shape(keys={"http": VALUE, "hosts": VALUE}),
+    "x-spin": Shape(
+        keys={
+            "http": VALUE,
+            "hosts": VALUE,
+            "confirm_after": Refused("is for the whole stack", "Write it in an `x-spin` at the top level of the file."),
+        }
+    ),
 }
 
 _RULED: dict[str, Ruled] = {
@@ -204,7 +211,6 @@ _NOT_YET: dict[str, Refused] = {
         "cpu_period cpu_rt_period cpu_rt_runtime cpu_shares cpuset mem_swappiness memswap_limit",
         _later("Leave it out and write `deploy.resources.limits`."),
     ),
-    "retain_ip": _later("Leave it out; let clients look the service's name up anew."),
     **_each("start_on_create health_check", _later("Leave it out; write `healthcheck`.")),
 }
 
@@ -257,6 +263,12 @@ FILE = Shape(
         "volumes": Shape(named=VOLUME),
         "configs": Shape(named=CONFIG),
         "secrets": Shape(named=SECRET),
+        "x-spin": Shape(
+            keys={
+                "confirm_after": VALUE,
+                **_each("http hosts", Refused("is for one service", "Write it in the `x-spin` of the service that speaks HTTP.")),
+            }
+        ),
         "include": _later("Give the files with -f."),
         "models": _later("Reach the model through its HTTP address in `environment`."),
     }

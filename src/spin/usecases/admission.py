@@ -20,7 +20,7 @@ from spin.model.principal import Principal
 from spin.model.revision import Deployment, Revision
 from spin.model.stack import Port, StackSpec
 from spin.model.submission import Submission, locate
-from spin.policy import apply_defaults, audit
+from spin.policy import apply_defaults, audit, audit_engine
 from spin.ports.engine import Engine
 from spin.ports.store import UnitOfWork
 from spin.site import Site
@@ -198,6 +198,8 @@ async def _complete(
     ports: bool = True,
 ) -> Candidate:
     site = platform.site
+    capabilities = platform.engine(key.environment).capabilities
+    findings += audit_engine(spec, site, positions, service_addresses=capabilities.service_addresses)
     said = {(f.rule, f.service) for f in findings}
     mine = [*problems, *own_problems(site, spec)]
     stops = [Problem(f, Refused) for f in findings if f.severity is Severity.REFUSE]

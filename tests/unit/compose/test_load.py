@@ -103,6 +103,12 @@ def test_extensions_are_allowed_and_left_behind() -> None:
     assert document["services"]["app"]["environment"] == {"x-e": "f"}
 
 
+def test_the_stacks_own_extension_goes_along() -> None:
+    found = loaded("x-spin: {confirm_after: 30m}\n" + service_text(""))
+    assert found.document["x-spin"] == {"confirm_after": "30m"}
+    assert found.positions["x-spin.confirm_after"] == "compose.yaml:1"
+
+
 def test_positions_are_by_dotted_path() -> None:
     positions = loaded(service_text("ports:\n  - '8080:80'\n")).positions
     assert positions["services"] == "compose.yaml:1"

@@ -13,6 +13,8 @@ DIGEST = "sha256:" + "0" * 64
 
 def test_a_stack_reads_as_a_person_would_write_it() -> None:
     text = dedent("""\
+        x-spin:
+          confirm_after: 1800s
         services:
           db:
             image: docker.io/library/mariadb:11
@@ -26,6 +28,7 @@ def test_a_stack_reads_as_a_person_would_write_it() -> None:
               - source: pw
                 target: /run/secrets/pw
                 mode: "0440"
+            retain_ip: true
           web:
             image: localhost:5000/team/web:1.0
             command: ["sh", "-c", "echo $$HOME"]
@@ -55,6 +58,13 @@ def test_a_stack_reads_as_a_person_would_write_it() -> None:
                 condition: service_healthy
             deploy:
               replicas: 2
+              update_config:
+                parallelism: 0
+                delay: 10s
+                failure_action: rollback
+                monitor: 1500ms
+                max_failure_ratio: 0.25
+                order: start-first
               resources:
                 limits:
                   cpus: "0.5"

@@ -29,6 +29,34 @@ def test_only_what_services_use_is_part_of_the_stack() -> None:
     assert found.secrets == (SecretRef("s", "shop.s"),)
 
 
+@pytest.mark.parametrize(
+    ("written", "after_ms"),
+    [
+        ("{confirm_after: 30m}", 1_800_000),
+        ("{confirm_after: 0s}", None),
+        ("{confirm_after: 0}", None),
+        ("{confirm_after: }", None),
+    ],
+)
+def test_a_stack_may_say_when_its_upgrades_are_confirmed(written: str, after_ms: int | None) -> None:
+    assert stack(f"x-spin: {written}\nservices: {{a: {{image: x}}}}").confirm_after_ms == after_ms
+
+
+def test_a_later_file_may_say_when_upgrades_are_confirmed() -> None:
+    first = "x-spin: {confirm_after: 1h}\nservices: {a: {image: x}}"
+    assert stack(first, "x-spin: {confirm_after: 5s}").confirm_after_ms == 5000
+    assert stack(first, "x-spin: !reset").confirm_after_ms is None
+
+
+@pytest.mark.parametrize(
+    ("written", "says"), [("{confirm_after: 30}", "with a unit"), ("[confirm_after]", "mapping is expected")]
+)
+def test_a_time_for_confirming_that_is_none_is_refused(written: str, says: str) -> None:
+    message = complaint(f"x-spin: {written}\nservices: {{a: {{image: x}}}}")
+    assert "x-spin" in message
+    assert says in message
+
+
 def test_the_default_network_can_be_declared() -> None:
     assert stack("services: {a: {image: x}}\nnetworks: {default: {internal: true}}").networks == (
         Network("default", internal=True),

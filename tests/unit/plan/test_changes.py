@@ -13,6 +13,7 @@ from spin.model.stack import (
     Condition,
     Config,
     Dependency,
+    FailureAction,
     Grant,
     Healthcheck,
     Http,
@@ -27,6 +28,8 @@ from spin.model.stack import (
     ServiceSpec,
     StackSpec,
     Tmpfs,
+    Update,
+    UpdateOrder,
     Volume,
 )
 from spin.plan import Action, compare
@@ -125,6 +128,27 @@ def test_a_network_that_changes_shows_in_the_network_and_in_its_services() -> No
     assert changes.services[0].replaces
 
 
+def test_settings_of_updates_read_as_in_the_file_and_defaults_are_not_told() -> None:
+    new = replace(API, update=Update(0, 1500, FailureAction.CONTINUE, 0, 0.5, UpdateOrder.START_FIRST))
+    assert keys(API, new) == [
+        ("deploy.update_config.delay", None, "1.5s"),
+        ("deploy.update_config.failure_action", None, "continue"),
+        ("deploy.update_config.max_failure_ratio", None, "0.5"),
+        ("deploy.update_config.order", None, "start-first"),
+        ("deploy.update_config.parallelism", None, "0"),
+    ]
+
+
+def test_the_time_after_which_upgrades_are_confirmed_is_a_change_of_the_stack() -> None:
+    later = StackSpec((API,), confirm_after_ms=1_800_000)
+    changes = compare(StackSpec((API,)), later)
+    assert not changes.empty
+    assert [(k.key, k.old, k.new) for k in changes.stack] == [("x-spin.confirm_after", None, "1800s")]
+    assert [s.action for s in changes.services] == [Action.UNCHANGED]
+    assert compare(later, later).empty
+    assert compare(None, later).stack == ()
+
+
 CHANGED: dict[str, tuple[Any, list[str]]] = {
     "image": (Image("api:2", B), ["image"]),
     "command": (("a",), ["command"]),
@@ -157,8 +181,16 @@ CHANGED: dict[str, tuple[Any, list[str]]] = {
     "depends_on": ((Dependency("db", Condition.HEALTHY, required=False),), ["depends_on.db"]),
     "resources": (Resources(cpus=0.5, pids=7), ["deploy.resources.limits.cpus", "deploy.resources.limits.pids"]),
     "replicas": (2, ["replicas"]),
+    "update": (
+        Update(2, 5000, FailureAction.ROLLBACK, 1000, 0.25, UpdateOrder.STOP_FIRST),
+        [
+            "deploy.update_config." + k
+            for k in ("delay", "failure_action", "max_failure_ratio", "monitor", "order", "parallelism")
+        ],
+    ),
+    "retain_ip": (True, ["retain_ip"]),
 }
-OUTSIDE_THE_CONTAINER = {"replicas", "depends_on"}
+OUTSIDE_THE_CONTAINER = {"replicas", "depends_on", "update"}
 
 
 @pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(ServiceSpec) if f.name != "name"])

@@ -26,13 +26,13 @@ TOP = "\nnetworks: {n: }\nvolumes: {v: }\nconfigs: {c: {content: x}}\nsecrets: {
         ("use_api_socket: true", "use_api_socket"),
         ("provider: {type: x}", "provider"),
         ("credential_spec: {file: x}", "credential_spec"),
-        ("retain_ip: true", "retain_ip"),
         ("mem_limit: 1g", "mem_limit"),
         ("logging: {driver: none}", "logging"),
         ("build: {context: ., ssh: [default]}", "build.ssh"),
         ("build: {context: ., colour: x}", "build.colour"),
         ("healthcheck: {test: x, colour: y}", "healthcheck.colour"),
-        ("deploy: {update_config: {order: start-first}}", "deploy.update_config"),
+        ("deploy: {update_config: {colour: x}}", "deploy.update_config.colour"),
+        ("deploy: {rollback_config: {colour: x}}", "deploy.rollback_config.colour"),
         ("deploy: {resources: {colour: x}}", "deploy.resources.colour"),
         ("deploy: {resources: {limits: {disk: 1g}}}", "deploy.resources.limits.disk"),
         ("deploy: {resources: {reservations: {generic_resources: []}}}", "deploy.resources.reservations.generic_resources"),
@@ -44,6 +44,7 @@ TOP = "\nnetworks: {n: }\nvolumes: {v: }\nconfigs: {c: {content: x}}\nsecrets: {
         ("secrets: [{source: s, colour: x}]", "secrets[0].colour"),
         ("configs: [{source: c, colour: x}]", "configs[0].colour"),
         ("x-spin: {colour: x}", "x-spin.colour"),
+        ("x-spin: {confirm_after: 1h}", "x-spin.confirm_after"),
     ],
 )
 def test_a_key_of_a_service_that_is_not_supported_is_refused_by_name(keys: str, path: str) -> None:
@@ -69,6 +70,8 @@ def test_a_key_of_a_service_that_is_not_supported_is_refused_by_name(keys: str, 
         ("volumes: {v: {name: x}}", "volumes.v.name"),
         ("configs: {c: {content: x, template_driver: y}}", "configs.c.template_driver"),
         ("secrets: {s: {file: x, driver: y}}", "secrets.s.driver"),
+        ("x-spin: {colour: x}", "x-spin.colour"),
+        ("x-spin: {http: 80}", "x-spin.http"),
     ],
 )
 def test_a_key_beside_the_services_that_is_not_supported_is_refused_by_name(top: str, path: str) -> None:
@@ -123,6 +126,6 @@ def test_the_table_holds_every_key_of_a_service_that_this_version_promises() -> 
     promised = (
         "image build command entrypoint environment env_file ports expose volumes secrets configs networks depends_on healthcheck "
         "restart user group_add cap_drop cap_add read_only tmpfs init stop_signal stop_grace_period working_dir hostname labels "
-        "scale deploy x-spin"
+        "scale deploy retain_ip x-spin"
     )
     assert {key for key, entry in (SERVICE.keys or {}).items() if isinstance(entry, Shape)} == set(promised.split())

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from spin.model.finding import Severity
+from spin.model.finding import Finding, Severity
 from spin.model.stack import Http, Image, Mount, Port, ServiceSpec, StackSpec
 from spin.model.submission import Submission
-from spin.policy import RULES, audit, refusals
+from spin.policy import RULES, WITHOUT_ADDRESSES, audit, audit_engine, refusals
 from spin.policy.capabilities import ALLOWED
 from spin.site import Limits, PortClass, Site
-from support.compose import findings, lowered, refused, service_text
+from support.compose import findings, loaded, lowered, refused, service_text
 
 VOLUMES = "\nvolumes: {data: , x: }\n"
+UPDATED = "services: {{app: {{image: 'x:1', {}, deploy: {{{}}}}}}}\nvolumes: {{d: }}"
 
 
 @pytest.mark.parametrize(
@@ -193,6 +194,9 @@ def test_the_socket_gets_its_own_advice() -> None:
         ("services: {app: {image: x:latest}}", "latest", Severity.ADVISE),
         ("services: {app: {build: .}}", "latest", Severity.ADVISE),
         ("services: {db: {image: 'x:1', scale: 2, volumes: ['d:/d']}}\nvolumes: {d: }", "shared-volume", Severity.REFUSE),
+        (UPDATED.format("ports: ['8080:80']", "update_config: {order: start-first}"), "update-order", Severity.WARN),
+        (UPDATED.format("volumes: ['d:/d']", "update_config: {order: start-first}"), "update-order", Severity.WARN),
+        (UPDATED.format("init: true", "rollback_config: {order: stop-first}"), "rollback-config", Severity.WARN),
     ],
 )
 def test_advice_and_warnings_do_not_stop_anything(text: str, rule: str, severity: Severity) -> None:
@@ -202,6 +206,72 @@ def test_advice_and_warnings_do_not_stop_anything(text: str, rule: str, severity
 @pytest.mark.parametrize("name", ["api", "app", "db", "kv", "lb", "util", "web", "web-nginx", "db-mysql-8"])
 def test_names_that_follow_the_convention_get_no_advice(name: str) -> None:
     assert findings(f"services: {{{name}: {{image: 'x:1'}}}}") == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "deploy"),
+    [
+        ("volumes: ['d:/d:ro']", "update_config: {order: start-first}"),
+        ("ports: ['80:80']", "update_config: {order: start-first}"),
+        ("ports: ['8080:80']", "update_config: {order: stop-first}"),
+        ("volumes: ['d:/d']", "update_config: {parallelism: 2}"),
+        ("init: true", "update_config: {parallelism: 2, delay: 5s}, rollback_config: {parallelism: 2, delay: }"),
+        ("init: true", "rollback_config: {}"),
+    ],
+)
+def test_settings_of_updates_that_are_carried_out_get_no_finding(key: str, deploy: str) -> None:
+    assert findings(UPDATED.format(key, deploy)) == ()
+
+
+def test_what_is_done_in_the_place_of_start_first_is_said_with_the_reason_and_the_line() -> None:
+    (finding,) = findings(service_text("volumes: ['data:/d']\ndeploy:\n  update_config:\n    order: start-first") + VOLUMES)
+    assert "writes to the volume data" in finding.message
+    assert (finding.key, finding.position) == ("services.app.deploy.update_config.order", "compose.yaml:7")
+
+
+def test_settings_of_rollbacks_that_differ_are_named() -> None:
+    deploy = "{update_config: {delay: 5s}, rollback_config: {delay: 5s, order: stop-first, monitor: 1m}}"
+    (finding,) = findings(service_text(f"deploy: {deploy}"))
+    assert "where order, monitor is not what" in finding.message
+    assert finding.key == "services.app.deploy.rollback_config"
+
+
+def on_engine(text: str, *, service_addresses: bool) -> list[Finding]:
+    submission = loaded(text)
+    return list(audit_engine(lowered(submission), Site(), submission.positions, service_addresses=service_addresses))
+
+
+CALLS = (
+    "services: {{web: {{image: 'x:1'}}, api: {{image: 'x:1', {}}}, db: {{image: 'x:1', volumes: ['d:/d']}}}}\nvolumes: {{d: }}"
+)
+
+
+def test_what_an_upgrade_may_lose_without_service_addresses_is_told_in_one_finding() -> None:
+    (finding,) = on_engine(CALLS.format("init: true"), service_addresses=False)
+    assert (finding.rule, finding.severity) == ("service-addresses", Severity.ADVISE)
+    assert "looks up api, web only once" in finding.message
+    assert "such as api" in finding.instead
+
+
+@pytest.mark.parametrize("keys", ["retain_ip: true", "deploy: {update_config: {order: stop-first}}", "restart: 'no'"])
+def test_services_that_keep_their_address_or_are_not_called_are_left_out(keys: str) -> None:
+    (finding,) = on_engine(CALLS.format(keys), service_addresses=False)
+    assert "looks up web only once" in finding.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "services: {app: {image: 'x:1'}}",
+        "services: {app: {image: 'x:1', networks: [a]}, web: {image: 'x:1', networks: [b]}}\nnetworks: {a: , b: }",
+    ],
+)
+def test_where_no_service_can_call_another_nothing_can_be_lost(text: str) -> None:
+    assert on_engine(text, service_addresses=False) == []
+
+
+def test_with_service_addresses_nothing_is_lost() -> None:
+    assert on_engine(CALLS.format("init: true"), service_addresses=True) == []
 
 
 def test_replicas_may_share_a_volume_that_they_only_read() -> None:
@@ -223,8 +293,9 @@ def test_a_stack_without_a_document_is_judged_by_what_it_is() -> None:
 
 
 def test_codes_are_unique_and_every_rule_says_what_to_write_instead() -> None:
-    assert len({rule.code for rule in RULES}) == len(RULES)
-    assert all(rule.message.endswith((".", "}.")) and rule.instead for rule in RULES)
+    rules = (*RULES, *WITHOUT_ADDRESSES)
+    assert len({rule.code for rule in rules}) == len(rules)
+    assert all(rule.message.endswith((".", "}.")) and rule.instead for rule in rules)
 
 
 def test_the_findings_of_one_rule_are_bounded() -> None:
