@@ -60,8 +60,11 @@ def test_a_change_names_each_key_that_differs() -> None:
         ],
         "networks": [],
         "volumes": [change("data", "add")],
+        "stack": [{"key": "x-spin.confirm_after", "old": None, "new": "1800s"}],
     }
     assert change_lines(changes) == [
+        "  ~ stack",
+        "      x-spin.confirm_after: (none) → 1800s",
         "  ~ service api (containers are replaced)",
         "      environment.MODE: old → new",
         '      command: (none) → ["run"]',
@@ -71,7 +74,7 @@ def test_a_change_names_each_key_that_differs() -> None:
         "  + service web",
         "  + volume data",
     ]
-    assert summary(changes) == "2 to add, 2 to change, 1 to remove"
+    assert summary(changes) == "2 to add, 3 to change, 1 to remove"
 
 
 def test_values_are_cut_and_an_empty_text_is_visible() -> None:

@@ -26,7 +26,7 @@ STATUSES = {
     "engine-unavailable": 503,
     "failed": 500,
 }
-NOTHING: dict[str, list[Any]] = {"services": [], "networks": [], "volumes": []}
+NOTHING: dict[str, list[Any]] = {"services": [], "networks": [], "volumes": [], "stack": []}
 
 
 def service(name: str, state: str = "healthy", ready: int = 1, wanted: int = 1, **more: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from spin.cli.tables import clean, cut, paint
-from spin.client.shapes import Change, ChangesView
+from spin.client.shapes import Change, ChangesView, KeyChange
 
 _SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
 _WORDS = {"add": "to add", "change": "to change", "remove": "to remove"}
@@ -18,6 +18,7 @@ def summary(changes: ChangesView) -> str:
     """`2 to add, 1 to change`; empty for no change."""
     every = [*changes["services"], *changes["networks"], *changes["volumes"]]
     counts = {action: sum(c["action"] == action for c in every) for action in _WORDS}
+    counts["change"] += bool(changes["stack"])
     return ", ".join(f"{count} {_WORDS[action]}" for action, count in counts.items() if count)
 
 
@@ -29,6 +30,9 @@ def change_lines(changes: ChangesView, *, colours: bool = False) -> list[str]:
         ("volume", changes["volumes"]),
     )
     lines: list[str] = []
+    if changes["stack"]:
+        sign, colour = _SIGNS["change"]
+        lines = [paint(f"  {sign} stack", colour, colours=colours), *_keys(changes["stack"])]
     for kind, members in kinds:
         for change in members:
             if change["action"] in _SIGNS:
@@ -43,8 +47,12 @@ def _change(kind: str, change: Change, *, colours: bool) -> list[str]:
         consequence = " (containers are replaced)" if change.get("replaces") else " (running containers stay)"
     lines = [paint(f"  {sign} {kind} {clean(change['name'])}", colour, colours=colours) + consequence]
     if change["action"] == "change":
-        lines += [f"      {clean(k['key'])}: {value(k['old'])} → {value(k['new'])}" for k in change.get("keys") or []]
+        lines += _keys(change.get("keys") or [])
     return lines
+
+
+def _keys(keys: Sequence[KeyChange]) -> list[str]:
+    return [f"      {clean(k['key'])}: {value(k['old'])} → {value(k['new'])}" for k in keys]
 
 
 def value(given: Any) -> str:

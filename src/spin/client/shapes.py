@@ -103,6 +103,8 @@ class ChangesView(TypedDict):
     services: list[Change]
     networks: list[Change]
     volumes: list[Change]
+    stack: list[KeyChange]
+    """Keys of the stack itself."""
 
 
 class Preview(TypedDict):
