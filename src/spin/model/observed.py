@@ -109,6 +109,16 @@ class Route:
     """Text form of the DeploymentKey that it belongs to."""
     targets: tuple[str, ...]
     """`address:port` of each routed instance, sorted."""
+    hold: bool = False
+    """Without targets: let visitors wait for some seconds, as one is about to come, instead of telling them that there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What leads to a deployment's containers: its routes at the edge, and its services' stable addresses."""
+
+    routes: tuple[Route, ...] = ()
+    addresses: tuple[ServiceAddress, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

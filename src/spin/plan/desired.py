@@ -1,15 +1,26 @@
-"""What is wanted of a deployment, in the form that the planner reads: the revision and the wishes of people, worked out."""
+"""What is wanted of a deployment, in the form that the planner reads: revisions and the wishes of people, worked out."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
 from spin.errors import Failed
 from spin.model.names import DeploymentKey
-from spin.model.revision import Deployment, Goal, Revision, ServiceWish
+from spin.model.revision import Deployment, Goal, Origin, Revision, ServiceWish, Upgrade
 from spin.model.stack import Config, Grant, Network, ServiceSpec, StackSpec, UpdateOrder, Volume, template_digest
+from spin.model.status import Failure, Progress
+from spin.model.steps import Peer
 from spin.plan.rollout import Budget, budget_for
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Containers that are not wanted now, but may be again: those of template `digest` in the slots up to `replicas`."""
+
+    digest: str
+    replicas: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +33,8 @@ class DesiredService:
     stopped: bool = False
     started: datetime | None = None
     """When a person last asked to start it: a container that ended before that moment is started once more."""
+    resumed: datetime | None = None
+    """With `started`: only a container that ended after this moment."""
     networks: tuple[Network, ...] = ()
     """The networks that its containers join."""
     volumes: tuple[Volume, ...] = ()
@@ -29,6 +42,18 @@ class DesiredService:
     configs: tuple[tuple[Grant, Config], ...] = ()
     secrets: tuple[tuple[Grant, str, int], ...] = ()
     """(grant, stored name, version)."""
+    number: int | None = None
+    """Its stable address follows from it; None where it has none."""
+    peers: tuple[Peer, ...] = ()
+    """The other services that its containers can call at stable addresses."""
+    kept: Kept | None = None
+    """What is kept, stopped, until the upgrade is confirmed or given up."""
+    changed: bool = False
+    """The unconfirmed upgrade exchanges its containers, or brings the service: its failures are the upgrade's."""
+    held: bool = False
+    """The upgrade has failed, and the service is wanted as it was before."""
+    retired: bool = False
+    """Not part of the stack any more; here for what is kept of it only."""
 
     @property
     def name(self) -> str:
@@ -59,36 +84,129 @@ class Desired:
     """A person approved the deletion of the volumes' data. Only ever true together with `removed`."""
     networks: tuple[str, ...] = ()
     """The networks that stay."""
+    upgrade: Upgrade | None = None
+    failure: Failure | None = None
+    """Why the upgrade has stopped."""
+    rolling_back: bool = False
+    """The revision is a return to an earlier one."""
 
     def service(self, name: str) -> DesiredService | None:
         return next((s for s in self.services if s.name == name), None)
 
 
-def desire(deployment: Deployment, revision: Revision) -> Desired:
-    """What `deployment` asks for, by `revision`. Raises Failed where the revision lacks the version of a secret that it uses."""
+def progress_of(deployment: Deployment, stored: Progress | None) -> Progress | None:
+    """What was noticed of the deployment's upgrade so far; what was noticed of an earlier one is forgotten."""
+    if deployment.upgrade is None:
+        return None
+    if stored is not None and stored.changed == deployment.upgrade.changed:
+        return stored
+    return Progress(deployment.upgrade.changed)
+
+
+def desire(
+    deployment: Deployment,
+    revision: Revision,
+    base: Revision | None = None,
+    failure: Failure | None = None,
+    *,
+    addresses: bool = False,
+) -> Desired:
+    """What `deployment` asks for, by `revision`.
+
+    `base`: the last confirmed revision, where an upgrade is unconfirmed; `failure`: why that upgrade has stopped: the services that
+    it names as held are wanted as in the base, and what was made of them since is kept for a look. `addresses`: services have
+    stable addresses. Raises Failed where a revision lacks the version of a secret that it uses.
+    """
     if deployment.goal is Goal.REMOVED:
         return Desired(deployment.key, deployment.generation, removed=True, remove_volumes=deployment.remove_volumes)
-    services = sorted(revision.spec.services, key=lambda s: s.name)
+    new = _Side(revision, {w.service: w.restarts for w in deployment.wishes})
+    old = None
+    if deployment.upgrade is not None and base is not None:
+        old = _Side(base, dict(deployment.upgrade.restarts))
+    held: dict[str, tuple[datetime, datetime]] = {}
+    if failure is not None and deployment.upgrade is not None:
+        held = dict.fromkeys(failure.held, (deployment.upgrade.since, failure.when))
+    names = sorted({s.name for side in (new, old) if side is not None for s in side.revision.spec.services})
+    numbers = dict(deployment.numbers) if addresses else {}
+    services = tuple(_service(name, new, old, deployment.wish(name), numbers, held.get(name)) for name in names)
+    networks = {n.name for side in (new, old) if side for n in side.revision.spec.networks}
+    networks |= {a.network for service in services for a in service.spec.networks}
     return Desired(
         deployment.key,
         deployment.generation,
-        tuple(_service(revision, service, deployment.wish(service.name)) for service in services),
-        networks=tuple(sorted({n.name for n in revision.spec.networks} | {a.network for s in services for a in s.networks})),
+        services,
+        networks=tuple(sorted(networks)),
+        upgrade=deployment.upgrade if old is not None else None,
+        failure=failure if old is not None else None,
+        rolling_back=revision.origin is Origin.ROLLBACK,
     )
 
 
-def _service(revision: Revision, service: ServiceSpec, wish: ServiceWish) -> DesiredService:
-    spec = revision.spec
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One of the two revisions that an upgrade is between."""
+
+    revision: Revision
+    restarts: dict[str, int]
+
+    def service(self, name: str) -> ServiceSpec | None:
+        return self.revision.spec.service(name)
+
+    def digest(self, service: ServiceSpec) -> str:
+        revision = self.revision
+        return template_digest(revision.spec, service, revision.secret_versions, self.restarts.get(service.name, 0))
+
+
+def _service(
+    name: str,
+    new: _Side,
+    old: _Side | None,
+    wish: ServiceWish,
+    numbers: dict[str, int],
+    resumed: tuple[datetime, datetime] | None,
+) -> DesiredService:
+    """`resumed`: the upgrade has failed, and what it stopped between these moments runs again."""
+    held = resumed is not None
+    side, other = (old, new) if held and old is not None else (new, old)
+    service = side.service(name)
+    another = None if other is None else other.service(name)
+    kept = None
+    if other is not None and another is not None and (service is None or other.digest(another) != side.digest(service)):
+        kept = Kept(other.digest(another), another.replicas)
+    changed = old is not None and new.service(name) is not None and (kept is not None or old.service(name) is None)
+    if service is None:
+        return _retired(name, other or side, kept, changed=changed)
     return DesiredService(
         spec=service,
-        digest=template_digest(spec, service, revision.secret_versions, wish.restarts),
-        budget=budget_for(service.update_order, service.replicas),
+        digest=side.digest(service),
+        budget=budget_for(service.update_order, service.replicas, service.update.parallelism),
         stopped=wish.stopped,
-        started=wish.started,
-        networks=_networks(spec, service),
-        volumes=_volumes(spec, service),
-        configs=tuple((g, c) for g in service.configs for c in spec.configs if c.name == g.source),
-        secrets=_secrets(revision, service),
+        started=wish.started if resumed is None else resumed[1],
+        resumed=wish.resumed if resumed is None else resumed[0],
+        networks=_networks(side.revision.spec, service),
+        volumes=_volumes(side.revision.spec, service),
+        configs=tuple((g, c) for g in service.configs for c in side.revision.spec.configs if c.name == g.source),
+        secrets=_secrets(side.revision, service),
+        number=numbers.get(name),
+        peers=_peers(side.revision.spec, service, numbers),
+        kept=kept,
+        changed=changed,
+        held=held,
+    )
+
+
+def _retired(name: str, side: _Side, kept: Kept | None, *, changed: bool) -> DesiredService:
+    """A service that only the other side has: nothing of it is wanted, and its containers are kept."""
+    spec = side.service(name)
+    assert spec is not None  # noqa: S101 - the name came from one of the two sides
+    return DesiredService(
+        spec,
+        digest="",
+        budget=budget_for(spec.update_order, 0),
+        kept=kept,
+        changed=changed,
+        retired=True,
+        networks=_networks(side.revision.spec, spec),
     )
 
 
@@ -100,6 +218,28 @@ def _networks(spec: StackSpec, service: ServiceSpec) -> tuple[Network, ...]:
 def _volumes(spec: StackSpec, service: ServiceSpec) -> tuple[Volume, ...]:
     known = {v.name: v for v in spec.volumes}
     return tuple(known.get(name, Volume(name)) for name in sorted({m.volume for m in service.mounts}))
+
+
+def _peers(spec: StackSpec, service: ServiceSpec, numbers: dict[str, int]) -> tuple[Peer, ...]:
+    """Each name of each other service once: on the first network that both are on and that leads out of its subnet."""
+    closed = {n.name for n in spec.networks if n.internal}
+    uses = Counter((a.network, name) for s in spec.services for a in s.networks for name in {s.name, *a.aliases})
+    found: list[Peer] = []
+    for other in spec.services:
+        number = numbers.get(other.name)
+        if other.name == service.name or number is None:
+            continue
+        theirs = {a.network: a for a in other.networks}
+        seen: set[str] = set()
+        for mine in service.networks:
+            if mine.network in closed or mine.network not in theirs:
+                continue
+            several = [n for n in dict.fromkeys((other.name, *theirs[mine.network].aliases)) if n not in seen]
+            names = [n for n in several if uses[mine.network, n] == 1]  # a name that services share means all of them
+            seen.update(names)
+            if names:
+                found.append(Peer(mine.network, tuple(names), number))
+    return tuple(found)
 
 
 def _secrets(revision: Revision, service: ServiceSpec) -> tuple[tuple[Grant, str, int], ...]:

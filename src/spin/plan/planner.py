@@ -6,8 +6,8 @@ tests/property/plan:
 
 - Every wanted container is created as soon as its image, networks, volumes and files are there; only its start waits, for its
   dependencies and for room in the budget.
-- Taking down is unroute, observe, stop, observe, remove. What serves is taken down only within the budget; what does not serve
-  goes when its successor serves, or when its place is needed.
+- Taking down is unroute, observe, drain, observe, stop, observe, and then remove, or keep until the upgrade is confirmed. What
+  serves is taken down only within the budget; what does not serve goes when its successor serves, or when its place is needed.
 - With stop-first the old container goes when its successor is created and could start, and the successor starts when the old one
   has been seen to have ended.
 - UNKNOWN may run, so it takes up room; and it may be gone, so it does not serve. Nothing is done to it.
@@ -33,9 +33,11 @@ from spin.plan.services import (
     ended_well,
     how_it_ended,
     is_replaceable,
+    is_settled,
     replacement_pause,
     restart_pause,
     serves,
+    settling_pause,
     survey,
     waits_for,
 )
@@ -43,6 +45,12 @@ from spin.plan.supplies import clear_away, is_supplied, lacks_files, supply
 
 STRAY_GRACE_MS = 10_000
 """Grace of containers whose service is no longer known: the default of Docker and Compose."""
+LEAST_DRAIN = timedelta(milliseconds=250)
+"""For what was on its way to a container when it left the routes: a request that had been assigned to it, a connection's first packet."""
+BLIND_DRAIN = timedelta(seconds=5)
+"""The pause where open connections cannot be counted."""
+DRAIN_POLL = timedelta(milliseconds=250)
+"""How often the open connections of a draining container are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +65,55 @@ def plan(desired: Desired, observed: Snapshot, now: datetime) -> Plan:
     """The steps that are safe and useful now; none when everything is as it should be, or has to wait."""
     found = survey(desired, observed)
     works = [_Work(view, found, observed, now) for view in found.views]
-    steps: list[Step] = supply([w.view.service for w in works if w.needs_supplies], observed)
+    running = [w.view.service for w in works if w.view.service.replicas and not w.view.service.stopped]
+    steps: list[Step] = supply([w.view.service for w in works if w.needs_supplies], running, observed)
     steps += [step for work in works for step in work.steps()]
     cause = "the stack is removed" if desired.removed else "the service is no longer part of the stack"
-    steps += [step for i in found.strays for step in take_down(i, STRAY_GRACE_MS, cause)]
+    drains = () if desired.removed else found.strays
+    steps += [step for i in found.strays for step in take_down(i, STRAY_GRACE_MS, cause, now, drain=i in drains)]
     steps += clear_away(desired, found, observed)
-    return Plan(tuple(steps), min((pause for w in works for pause in w.pauses), default=None))
+    pauses = [pause for w in works for pause in w.pauses]
+    pauses += [poll for i in drains if (poll := drain_poll(i, STRAY_GRACE_MS, now))]
+    return Plan(tuple(steps), min(pauses, default=None))
 
 
-def take_down(instance: Instance, grace_ms: int, cause: str) -> Iterable[Step]:
-    """The next step towards the end of `instance`: out of the routes, then out of the processes, then gone."""
+def take_down(
+    instance: Instance, grace_ms: int, cause: str, now: datetime, *, drain: bool = True, keep: bool = False
+) -> Iterable[Step]:
+    """The next step towards the end of `instance`: out of the routes, then (when what is in flight has ended) out of the processes,
+    then gone; `keep` leaves it there, stopped."""
     if instance.phase is Phase.UNKNOWN:
         return
     if instance.routed:
         yield Unroute(instance.id, instance.name, instance.service, cause)
     elif instance.phase in (Phase.CREATED, Phase.EXITED):
-        yield Remove(instance.id, instance.name, cause)
-    else:
+        if not keep:
+            yield Remove(instance.id, instance.name, cause)
+    elif not drain or draining_left(instance, grace_ms, now) <= timedelta(0):
         yield Stop(instance.id, instance.name, grace_ms, cause)
+
+
+def draining_left(instance: Instance, grace_ms: int, now: datetime) -> timedelta:
+    """How much longer requests in flight may take: until no connection is open, at most the grace period.
+
+    Where the engine cannot tell about connections, a fixed pause takes the place of looking.
+    """
+    if instance.draining_since is None:
+        return timedelta(0)
+    bound = timedelta(milliseconds=grace_ms)
+    if instance.connections is None:
+        bound = min(bound, BLIND_DRAIN)
+    elif instance.connections == 0:
+        bound = min(bound, LEAST_DRAIN)
+    return max(timedelta(0), instance.draining_since + bound - now)
+
+
+def drain_poll(instance: Instance, grace_ms: int, now: datetime) -> timedelta | None:
+    """When to look again whether `instance` has drained; None when it has, or is not on its way out."""
+    if instance.routed or not instance.alive or instance.phase is Phase.UNKNOWN:
+        return None
+    left = draining_left(instance, grace_ms, now)
+    return min(left, DRAIN_POLL) if left > timedelta(0) else None
 
 
 class _Work:
@@ -88,6 +127,7 @@ class _Work:
         self.budget = view.service.budget
         self.waiting = waits_for(view, found)
         self.unhealthy = [i for i in view.keepers if i.phase is Phase.UNHEALTHY and is_replaceable(self.service)]
+        self.group_pause = self._pause_between_groups()
         self.startable = [] if self.service.stopped else [i for i in view.keepers if self._may_start(i)]
 
     @property
@@ -95,8 +135,12 @@ class _Work:
         """How long each back-off still lasts."""
         if self.service.stopped:
             return []
-        pauses = [replacement_pause(i, self.now) for i in self.unhealthy]
+        pauses = [replacement_pause(i, self.now) for i in (*self.unhealthy, *self._altered())]
         pauses += [restart_pause(self.service, i, self.now) for i in self.view.keepers if self._is_down(i)]
+        pauses += [poll for i in self.view.to_do if (poll := drain_poll(i, self.service.spec.stop_grace_ms, self.now))]
+        if self._has_outdated():
+            pauses += [settling_pause(self.service, i, self.now) for i in self.view.keepers if i.phase is Phase.READY]
+            pauses.append(self.group_pause)
         return [p for p in pauses if p > timedelta(0)]
 
     @property
@@ -120,9 +164,9 @@ class _Work:
     def _stopped(self) -> Iterable[Step]:
         for i in self.view.keepers:
             if i.routed or i.alive:
-                yield from self._take_down(i, "stopped on request")
+                yield from self._take_down(i, "stopped on request", drain=False)
         for i in self.view.leftovers:
-            yield from self._take_down(i, "stopped on request" if i.alive else "not needed any more")
+            yield from self._take_down(i, "stopped on request" if i.alive else "not needed any more", drain=False)
 
     # Towards what is wanted.
 
@@ -132,8 +176,9 @@ class _Work:
         occupied = {i.slot for i in self.view.instances if i.alive}
         live = sum(self._takes_room(i) for i in self.view.instances)
         room = room_to_create(self.budget, live=live)
+        pausing = {i.slot for i in self._altered() if replacement_pause(i, self.now) > timedelta(0)}
         for slot in self.view.missing:
-            if slot in occupied and room <= 0:
+            if slot in pausing or (slot in occupied and room <= 0):
                 continue
             room -= 1
             yield self._new(slot, self._why_missing(slot))
@@ -145,10 +190,32 @@ class _Work:
         return (i.alive or i.phase is Phase.CREATED) and not (i in self.view.leftovers and self._is_idle(i))
 
     def _new(self, slot: int, cause: str) -> Create:
-        return Create(self.service.spec, self.service.digest, slot, self.view.next_attempt(slot), cause)
+        return Create(self.service.spec, self.service.digest, slot, self.view.next_attempt(slot), cause, self.service.peers)
 
     def _why_missing(self, slot: int) -> str:
+        altered = next((i.altered for i in self._altered() if i.slot == slot), "")
+        if altered:
+            return f"the one there was altered by hand: {altered}"
         return "made anew from the changed template" if any(i.slot == slot for i in self.view.instances) else "wanted"
+
+    def _altered(self) -> list[Instance]:
+        """Containers of the wanted template that somebody has changed, in slots that wait for another."""
+        return [i for i in self.view.leftovers if i.altered and self.view.is_current(i) and i.slot in self.view.missing]
+
+    # The pace of an upgrade (Compose: `deploy.update_config`).
+
+    def _has_outdated(self) -> bool:
+        """Containers of another template still run: an exchange is under way."""
+        return any(i.alive and not self.view.is_current(i) for i in self.view.leftovers)
+
+    def _pause_between_groups(self) -> timedelta:
+        """How long nothing more is started: until the group before has been watched for long enough, and `delay` is over."""
+        if not self._has_outdated():
+            return timedelta(0)
+        delay = timedelta(milliseconds=self.service.spec.update.delay_ms)
+        ready = [i.ready_since or self.now for i in self.view.keepers if i.phase is Phase.READY]
+        watched = timedelta(milliseconds=self.service.spec.update.monitor_ms)
+        return max(timedelta(0), max(ready) + watched + delay - self.now) if ready else timedelta(0)
 
     def _successors(self) -> list[Instance]:
         """The unhealthy containers that are to be replaced now."""
@@ -160,7 +227,7 @@ class _Work:
     def _may_start(self, instance: Instance) -> bool:
         """It is to run, and neither dependencies nor a back-off stand against it; whether there is room is another question."""
         if instance.phase is Phase.CREATED:
-            return not self.waiting
+            return not self.waiting and self.group_pause <= timedelta(0)
         return self._is_down(instance) and restart_pause(self.service, instance, self.now) <= timedelta(0)
 
     def _start(self) -> Iterable[Step]:
@@ -187,12 +254,13 @@ class _Work:
                 yield Unroute(i.id, i.name, i.service, f"it is {i.phase.value}")
 
     def _is_routable(self, instance: Instance) -> bool:
-        return instance.phase is Phase.UNKNOWN or (instance.phase is Phase.READY and self.service.spec.http is not None)
+        called = self.service.spec.http is not None or self.service.number is not None
+        return instance.phase is Phase.UNKNOWN or (instance.phase is Phase.READY and called)
 
     # Away from what is not wanted any more.
 
     def _retire(self) -> Iterable[Step]:
-        for i in self.view.leftovers:
+        for i in self.view.to_do:
             if not i.alive or (i.phase is not Phase.READY and (i.routed or self._is_surplus(i))):
                 yield from self._take_down(i, self._why_not(i))
         yield from self._make_way()
@@ -234,7 +302,8 @@ class _Work:
     def _retire_ready(self) -> Iterable[Step]:
         """Containers that could serve go only as far as the budget allows."""
         short = self.view.serving < least_serving(self.budget)
-        spare = room_to_unroute(self.budget, serving=self.view.serving)
+        watched = sum(serves(self.service, i) and not is_settled(self.service, i, self.now) for i in self.view.keepers)
+        spare = room_to_unroute(self.budget, serving=self.view.serving - (watched if self._has_outdated() else 0))
         for i in sorted((i for i in self.view.leftovers if i.phase is Phase.READY), key=self._superseded_first):
             replaced = self._is_surplus(i) or self.service.order is UpdateOrder.START_FIRST or self._may_take_over(i)
             if serves(self.service, i):
@@ -257,7 +326,12 @@ class _Work:
     def _why_not(self, i: Instance) -> str:
         if self._is_surplus(i):
             return "scaled down"
+        if i.altered:
+            return f"altered by hand: {i.altered}"
+        if self.service.retired:
+            return "the service is no longer part of the stack"
         return "replaced by a newer attempt" if self.view.is_current(i) else "replaced by the changed template"
 
-    def _take_down(self, i: Instance, cause: str) -> Iterable[Step]:
-        return take_down(i, self.service.spec.stop_grace_ms, cause)
+    def _take_down(self, i: Instance, cause: str, *, drain: bool = True) -> Iterable[Step]:
+        grace = self.service.spec.stop_grace_ms
+        return take_down(i, grace, cause, self.now, drain=drain, keep=i in self.view.kept)

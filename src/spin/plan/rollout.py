@@ -26,17 +26,23 @@ class Budget:
             raise ValueError("with neither surge nor unavailability nothing could ever be replaced")
 
 
-def budget_for(order: UpdateOrder, replicas: int) -> Budget:
-    """START_FIRST: one more may run, none may be missing. STOP_FIRST: none more may run, so one has to be missing.
+def budget_for(order: UpdateOrder, replicas: int, parallelism: int = 1) -> Budget:
+    """`parallelism` containers are exchanged at a time (0: all). START_FIRST: so many more may run, and none may be missing.
+    STOP_FIRST: none more may run, so as many have to be missing.
 
     >>> budget_for(UpdateOrder.START_FIRST, 3)
     Budget(replicas=3, surge=1, unavailable=0)
     >>> budget_for(UpdateOrder.STOP_FIRST, 1)
     Budget(replicas=1, surge=0, unavailable=1)
+    >>> budget_for(UpdateOrder.START_FIRST, 3, parallelism=0)
+    Budget(replicas=3, surge=3, unavailable=0)
+    >>> budget_for(UpdateOrder.STOP_FIRST, 3, parallelism=5)
+    Budget(replicas=3, surge=0, unavailable=3)
     """
+    at_once = max(1, min(parallelism or replicas, replicas))
     if order is UpdateOrder.START_FIRST:
-        return Budget(replicas, surge=1, unavailable=0)
-    return Budget(replicas, surge=0, unavailable=1)
+        return Budget(replicas, surge=at_once, unavailable=0)
+    return Budget(replicas, surge=0, unavailable=at_once)
 
 
 def room_to_create(budget: Budget, *, live: int) -> int:

@@ -2,12 +2,12 @@
 
 Every slot (1 to `replicas`) has at most one *keeper*: the container that is to stay in it. All other containers of the service are
 *leftovers*: made from another template, in a slot that is no longer wanted, or followed by a newer attempt. What belongs to no
-wanted service is a *stray*.
+wanted service is a *stray*. Of the leftovers, those that an unconfirmed upgrade may be rolled back to are *kept*.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,6 +28,8 @@ class View:
     """By slot; a slot without one is in `missing`."""
     missing: tuple[int, ...]
     leftovers: tuple[Instance, ...]
+    kept: tuple[Instance, ...] = ()
+    """Those of `leftovers` that stay when they have been stopped."""
 
     @property
     def name(self) -> str:
@@ -44,6 +46,11 @@ class View:
 
     def keeper(self, slot: int) -> Instance | None:
         return next((i for i in self.keepers if i.slot == slot), None)
+
+    @property
+    def to_do(self) -> list[Instance]:
+        """The leftovers that something has still to be done to."""
+        return [i for i in self.leftovers if not (i.phase is Phase.EXITED and i in self.kept)]
 
     def is_current(self, instance: Instance) -> bool:
         return instance.digest == self.service.digest
@@ -73,23 +80,30 @@ def survey(desired: Desired, observed: Snapshot) -> Survey:
 
 
 def _view(service: DesiredService, instances: tuple[Instance, ...]) -> View:
-    candidates = [i for i in instances if i.digest == service.digest and i.slot <= service.replicas]
-    slots = range(1, service.replicas + 1)
-    keepers = {slot: _keeper(service, [i for i in candidates if i.slot == slot]) for slot in slots}
-    kept = {i.id for i in keepers.values() if i is not None}
+    keepers = _by_slot(service, instances, service.digest, service.replicas)
+    chosen = {i.id for i in keepers.values()}
+    kept = {} if service.kept is None else _by_slot(service, instances, service.kept.digest, service.kept.replicas)
     return View(
         service,
         instances,
-        tuple(i for i in keepers.values() if i is not None),
-        tuple(slot for slot in slots if keepers[slot] is None),
-        tuple(i for i in instances if i.id not in kept),
+        tuple(keepers.values()),
+        tuple(slot for slot in range(1, service.replicas + 1) if slot not in keepers),
+        tuple(i for i in instances if i.id not in chosen),
+        tuple(i for i in kept.values() if i.phase is not Phase.CREATED),
     )
 
 
-def _keeper(service: DesiredService, attempts: list[Instance]) -> Instance | None:
+def _by_slot(service: DesiredService, instances: Iterable[Instance], digest: str, replicas: int) -> dict[int, Instance]:
+    """The container to stay in each slot, of those that were made from that template and that nobody has altered."""
+    found: dict[int, list[Instance]] = {}
+    for i in instances:
+        if i.digest == digest and i.slot <= replicas and not i.altered:
+            found.setdefault(i.slot, []).append(i)
+    return {slot: _keeper(service, found[slot]) for slot in sorted(found)}
+
+
+def _keeper(service: DesiredService, attempts: list[Instance]) -> Instance:
     """The newest attempt for a slot; but one that failed, or was not started yet, yields to an earlier one that has recovered."""
-    if not attempts:
-        return None
     newest = max(attempts, key=lambda i: (not _is_failed(service, i), i.attempt))
     if newest.phase is Phase.CREATED:
         return max((i for i in attempts if i.phase is Phase.READY), key=lambda i: i.attempt, default=newest)
@@ -104,8 +118,21 @@ def _is_failed(service: DesiredService, instance: Instance) -> bool:
 
 
 def serves(service: DesiredService, instance: Instance) -> bool:
-    """It does the service's work: ready, and reached through the edge where the service speaks HTTP."""
-    return instance.phase is Phase.READY and (instance.routed or service.spec.http is None)
+    """It does the service's work: ready, and reached wherever the service is called: through the edge, at its stable address."""
+    if instance.phase is not Phase.READY:
+        return False
+    return instance.reached or (service.spec.http is None and service.number is None)
+
+
+def is_settled(service: DesiredService, instance: Instance, now: datetime) -> bool:
+    """It serves, and has been ready for as long as `update_config.monitor` asks."""
+    return serves(service, instance) and settling_pause(service, instance, now) <= timedelta(0)
+
+
+def settling_pause(service: DesiredService, instance: Instance, now: datetime) -> timedelta:
+    """How much longer a container that is READY is watched before it counts."""
+    ready = instance.ready_since or now
+    return max(timedelta(0), ready + timedelta(milliseconds=service.spec.update.monitor_ms) - now)
 
 
 def ended_well(service: DesiredService, instance: Instance) -> bool:
@@ -133,8 +160,10 @@ def ended(service: DesiredService, instance: Instance) -> bool:
 
 
 def asked_for(service: DesiredService, instance: Instance) -> bool:
-    """A person has asked for the service to start after this container ended."""
-    return service.started is not None and service.started > instance.since
+    """A person has asked for the service to start after this container ended; a rollback, only for what the upgrade stopped."""
+    if service.started is None or service.started <= instance.since:
+        return False
+    return service.resumed is None or instance.since >= service.resumed
 
 
 def restart_pause(service: DesiredService, instance: Instance, now: datetime) -> timedelta:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from spin.model.names import container_name
 from spin.model.observed import Instance, Phase, Snapshot
-from spin.model.status import DeploymentStatus, InstanceStatus, ServiceStatus, State
+from spin.model.status import DeploymentStatus, Failure, InstanceStatus, ServiceStatus, State
 from spin.plan.desired import Desired
 from spin.plan.services import (
     Survey,
@@ -26,22 +26,27 @@ from spin.plan.services import (
     waits_for,
 )
 
-_MOVING = (State.REMOVING, State.UPGRADING, State.INITIALIZING, State.STOPPING)
+_MOVING = (State.REMOVING, State.ROLLING_BACK, State.UPGRADING, State.INITIALIZING, State.STOPPING)
+_WELL = frozenset({State.HEALTHY, State.UPGRADED, State.COMPLETED})
 
 
 def status(desired: Desired, observed: Snapshot, now: datetime) -> DeploymentStatus:
     """The status as of `observed`. A service is HEALTHY only when nothing is left to do to its containers."""
     found = survey(desired, observed)
-    services = (*(_service(view, found, observed) for view in found.views), *_strays(found.strays))
+    retired = [i for v in found.views if v.service.retired for i in v.to_do]
+    wanted = [v for v in found.views if not v.service.retired]
+    services = (*(_service(view, found, observed, desired) for view in wanted), *_strays((*found.strays, *retired)))
     if desired.removed:
         state, detail = _removal(desired, observed)
     else:
         state, detail = roll_up(services)
+        if state in _WELL and desired.upgrade is not None:
+            state = State.UPGRADED
     return DeploymentStatus(
         generation=desired.generation,
         state=state,
         services=services,
-        instances=_instances(desired, observed),
+        instances=_instances(desired, found, observed),
         observed=now,
         detail=detail,
     )
@@ -59,13 +64,15 @@ def roll_up(services: Sequence[ServiceStatus]) -> tuple[State, str]:
             return State.UPGRADING if moving is State.REMOVING else moving, _reason(services, moving)
     if State.FAILED in states:
         return State.FAILED, _reason(services, State.FAILED)
-    if states <= {State.HEALTHY, State.COMPLETED}:
+    if states <= _WELL:
+        if State.UPGRADED in states:
+            return State.UPGRADED, ""
         return State.COMPLETED if states == {State.COMPLETED} else State.HEALTHY, ""
     if states == {State.STOPPED}:
         return State.STOPPED, ""
     for worst in (State.UNHEALTHY, State.DEGRADED, State.STOPPED):
         if worst in states:
-            works = states & {State.HEALTHY, State.COMPLETED, State.DEGRADED}
+            works = states & {*_WELL, State.DEGRADED}
             return State.DEGRADED if works else State.UNHEALTHY, _reason(services, worst)
     raise AssertionError(states)
 
@@ -97,7 +104,8 @@ def _strays(strays: Sequence[Instance]) -> Iterable[ServiceStatus]:
         yield ServiceStatus(name, State.REMOVING, ready, 0, "no longer part of the stack")
 
 
-def _instances(desired: Desired, observed: Snapshot) -> tuple[InstanceStatus, ...]:
+def _instances(desired: Desired, found: Survey, observed: Snapshot) -> tuple[InstanceStatus, ...]:
+    kept = {i.id for view in found.views for i in view.kept}
     digests = {s.name: s.digest for s in desired.services}
     everything = sorted(observed.instances, key=lambda i: (i.service, i.slot, i.attempt, i.digest, i.id))
     return tuple(
@@ -112,7 +120,10 @@ def _instances(desired: Desired, observed: Snapshot) -> tuple[InstanceStatus, ..
             routed=i.routed,
             address=i.address,
             restarts=i.restarts,
-            detail=i.detail or (how_it_ended(i) if i.phase is Phase.EXITED else ""),
+            detail=i.altered or i.detail or (how_it_ended(i) if i.phase is Phase.EXITED else ""),
+            kept=i.id in kept,
+            ready_since=i.ready_since,
+            draining_since=i.draining_since,
         )
         for i in everything
     )
@@ -121,20 +132,32 @@ def _instances(desired: Desired, observed: Snapshot) -> tuple[InstanceStatus, ..
 # One service.
 
 
-def _service(view: View, found: Survey, observed: Snapshot) -> ServiceStatus:
+def _service(view: View, found: Survey, observed: Snapshot, desired: Desired) -> ServiceStatus:
     service = view.service
     if service.stopped:
-        moving = bool(view.leftovers) or any(i.alive for i in view.instances)
+        moving = bool(view.to_do) or any(i.alive for i in view.instances)
         return ServiceStatus(view.name, State.STOPPING if moving else State.STOPPED, 0, 0)
     ready = sum(serves(service, i) or ended_well(service, i) for i in view.keepers)
     state, detail = _judge(view, found, observed, ready)
+    if state is State.HEALTHY and service.held and desired.failure is not None:
+        state, detail = State.FAILED, _why_held(view.name, desired.failure)
+    elif state is State.HEALTHY and service.kept is not None:
+        state = State.UPGRADED
+    elif state is State.UPGRADING and (service.held or desired.rolling_back):
+        state = State.ROLLING_BACK
     return ServiceStatus(view.name, state, ready, service.replicas, detail)
+
+
+def _why_held(name: str, failure: Failure) -> str:
+    if name == failure.service:
+        return f"the upgrade failed: {failure.reason}; the containers from before serve"
+    return f"not upgraded, as {failure.service} failed; the containers from before serve"
 
 
 def _judge(view: View, found: Survey, observed: Snapshot, ready: int) -> tuple[State, str]:
     service = view.service
-    stray_routes = service.spec.http is None and any(i.routed for i in view.keepers)
-    if ready == service.replicas and not view.leftovers and not stray_routes:
+    stray_routes = service.spec.http is None and service.number is None and any(i.routed for i in view.keepers)
+    if ready == service.replicas and not view.to_do and not stray_routes:
         run_once = any(ended_well(service, i) for i in view.keepers) and not any(i.alive for i in view.keepers)
         return State.COMPLETED if run_once else State.HEALTHY, ""
     works = view.serving > 0
@@ -149,11 +172,11 @@ def _judge(view: View, found: Survey, observed: Snapshot, ready: int) -> tuple[S
     if waiting and is_stuck(view, found):
         return State.DEGRADED if works else State.FAILED, waiting
     detail = waiting or _progress(view, observed)
-    return State.UPGRADING if view.leftovers or stray_routes else State.INITIALIZING, detail
+    return State.UPGRADING if view.to_do or stray_routes else State.INITIALIZING, detail
 
 
 def _is_upgrade(view: View) -> bool:
-    return any(not view.is_current(i) for i in view.leftovers)
+    return any(not view.is_current(i) for i in view.to_do)
 
 
 def _trouble(view: View, i: Instance) -> str:

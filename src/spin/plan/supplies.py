@@ -29,12 +29,13 @@ def is_supplied(service: DesiredService, observed: Snapshot) -> bool:
     )
 
 
-def supply(services: Sequence[DesiredService], observed: Snapshot) -> list[Step]:
-    """What has to be fetched or made for `services`: each thing once, whoever needs it."""
+def supply(services: Sequence[DesiredService], running: Sequence[DesiredService], observed: Snapshot) -> list[Step]:
+    """What has to be fetched or made for `services`: each thing once, whoever needs it. A network that somebody has removed is made
+    again for those that are to be `running`, whether or not they need anything else."""
     pulls = _users((s.spec.image.pinned, s.name) for s in services if s.spec.image.pinned not in observed.images)
-    networks = {n.name: n for s in services for n in s.networks if n.name not in observed.networks}
+    networks = {n.name: n for s in running for n in s.networks if n.name not in observed.networks}
     volumes = {v.name: v for s in services for v in s.volumes if v.name not in observed.volumes}
-    network_users = _users((n.name, s.name) for s in services for n in s.networks)
+    network_users = _users((n.name, s.name) for s in running for n in s.networks)
     volume_users = _users((v.name, s.name) for s in services for v in s.volumes)
     return [
         *(PullImage(pinned, f"for {', '.join(users)}") for pinned, users in sorted(pulls.items())),

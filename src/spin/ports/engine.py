@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from spin.model.names import DeploymentKey
+from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Snapshot
 from spin.model.stack import Port
 from spin.model.steps import EngineStep
@@ -46,6 +46,8 @@ class LogLine:
 class LogQuery:
     service: str | None = None
     slot: int | None = None
+    instance: InstanceId | None = None
+    """One container, of several that have had the slot."""
     tail: int | None = None
     """Last lines of each container; None = all."""
     since: datetime | None = None

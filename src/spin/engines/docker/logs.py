@@ -60,6 +60,7 @@ class Logs:
         exact = {"service": query.service, "slot": None if query.slot is None else str(query.slot)}
         filters = labels.selector(self._site.id, key, Kind.CONTAINER, **{n: v for n, v in exact.items() if v is not None})
         containers = await self._client.get("containers/json", all="true", filters=filters)
+        containers = [c for c in containers if query.instance in (None, c["Id"])]
         async with AsyncExitStack() as stack:
             heads: list[tuple[datetime, int, LogLine]] = []
             sources = []
