@@ -174,6 +174,8 @@ def toml(value: Any) -> str:
 
 
 def quote(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 

@@ -213,3 +213,16 @@ async def test_check_gives_all_findings_and_no_error(world: World) -> None:
     assert bad["ok"] is False
     assert {"privileged", "image-missing", "secret-missing"} <= {f["rule"] for f in bad["findings"]}
     assert await world.rows() == before
+
+
+async def test_what_upgrades_may_lose_is_told_where_the_engine_has_no_service_addresses(world: World) -> None:
+    services = {"web": web(), "api": web()}
+    for addresses in (False, True):
+        world.engine.capabilities = replace(world.engine.capabilities, service_addresses=addresses)
+        answer = await world.up("pair", services=services, positions={"services": "compose.yaml:1"})
+        assert answer.status_code == 200
+        told = [(f["severity"], f["position"]) for f in answer.json()["findings"] if f["rule"] == "service-addresses"]
+        assert told == ([] if addresses else [("advise", "compose.yaml:1")])
+    services["web"] = web(privileged=True)
+    world.engine.capabilities = replace(world.engine.capabilities, service_addresses=False)
+    assert "service-addresses" in findings(await refused(world, 422, "refused", services=services))
