@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
+import heapq
+from collections import deque
+from collections.abc import Hashable, Iterable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Generic, TypeVar
 
@@ -13,10 +16,13 @@ Key = TypeVar("Key", bound=Hashable)
 
 FIRST_RETRY = timedelta(milliseconds=500)
 LAST_RETRY = timedelta(seconds=30)
+HEAD_START = timedelta(seconds=5)
+"""What is wanted at once goes before what was due up to so much earlier: a round over everything holds up nobody. No more than
+that, so that many who are always in a hurry do not keep the others waiting for ever."""
 
 
 class WorkQueue(Generic[Key]):
-    """Keys that need a look.
+    """Keys that need a look. Adding and taking cost the same (to a logarithm) however many keys wait.
 
     A key that is added while a worker holds it is handed out once more when that worker is done: no hint is lost, and no key is
     worked on twice at once. Belongs to one event loop.
@@ -24,35 +30,46 @@ class WorkQueue(Generic[Key]):
 
     def __init__(self) -> None:
         self._due: dict[Key, float] = {}
+        self._order: list[tuple[float, int, Key]] = []
+        """A heap of what `_due` says of keys that nobody holds. An entry that `_due` says otherwise of is out of date."""
+        self._count = 0
         self._held: set[Key] = set()
         self._failures: dict[Key, int] = {}
-        self._changed = asyncio.Event()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._alarm: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._due)
 
-    def add(self, key: Key, after: timedelta = timedelta(0)) -> None:
-        """Hand out `key` after that time, or earlier if that was asked for already."""
+    def add(self, key: Key, after: timedelta = timedelta(0), *, patient: bool = False) -> None:
+        """Hand out `key` after that time, or earlier if that was asked for already. `patient`: others that are due may go first."""
         due = asyncio.get_running_loop().time() + after.total_seconds()
-        self._due[key] = min(due, self._due.get(key, due))
-        self._changed.set()
+        if not after and not patient:
+            due -= HEAD_START.total_seconds()
+        if due < self._due.get(key, float("inf")):
+            self._due[key] = due
+            self._put(key)
+            self._call()
 
     async def take(self) -> Key:
         """The next key that is due and that nobody holds; waits for one. Give it back with `done` or `failed`."""
         while True:
-            now = asyncio.get_running_loop().time()
-            free = [(due, key) for key, due in self._due.items() if key not in self._held]
-            first = min(free, key=lambda pair: pair[0], default=None)
-            if first is not None and first[0] <= now:
-                del self._due[first[1]]
-                self._held.add(first[1])
-                return first[1]
-            self._changed.clear()
+            if self._first() <= asyncio.get_running_loop().time():
+                _, _, key = heapq.heappop(self._order)
+                del self._due[key]
+                self._held.add(key)
+                self._call()
+                return key
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            self._call()
             try:
-                async with asyncio.timeout(None if first is None else first[0] - now):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue
+                await waiting
+            except asyncio.CancelledError:
+                with suppress(ValueError):
+                    self._waiting.remove(waiting)
+                self._call()  # somebody else shall hear of what this one was called for
+                raise
 
     def done(self, key: Key, again: timedelta | None = None) -> None:
         """Give back `key`; look again after `again` if it is not None. Its failures are forgotten."""
@@ -70,15 +87,51 @@ class WorkQueue(Generic[Key]):
         """How often in a row `key` has failed."""
         return self._failures.get(key, 0)
 
-    def forgive(self) -> None:
-        """Forget all failures and hand out every waiting key now: what was missing is back."""
-        self._failures.clear()
-        now = asyncio.get_running_loop().time()
-        self._due = dict.fromkeys(self._due, now)
-        self._changed.set()
+    def forgive(self, keys: Iterable[Key]) -> None:
+        """Hand out these keys now, also those that wait after a failure; their failures are forgotten: what was missing is back."""
+        for key in keys:
+            self._failures.pop(key, None)
+            self.add(key, patient=True)
 
     def _give_back(self, key: Key, again: timedelta | None) -> None:
         self._held.discard(key)
+        if key in self._due:
+            self._put(key)
         if again is not None:
             self.add(key, again)
-        self._changed.set()
+        self._call()
+
+    def _put(self, key: Key) -> None:
+        """Enter what `_due` says of `key`; a key that is held is entered when it is given back."""
+        if key in self._held:
+            return
+        if len(self._order) > 2 * len(self._due) + 100:  # mostly out of date: dates far ahead that were overtaken
+            self._order = [entry for entry in self._order if self._due.get(entry[2]) == entry[0]]
+            heapq.heapify(self._order)
+        self._count += 1
+        heapq.heappush(self._order, (self._due[key], self._count, key))
+
+    def _first(self) -> float:
+        """When the first free key is due; drops what is out of date on the way."""
+        while self._order:
+            due, _, key = self._order[0]
+            if self._due.get(key) == due and key not in self._held:
+                return due
+            heapq.heappop(self._order)
+        return float("inf")
+
+    def _call(self) -> None:
+        """Call one waiting worker when the first key is due; when that one has taken it, it calls the next."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        while self._waiting and self._waiting[0].done():  # cancelled, and not yet told
+            self._waiting.popleft()
+        first = self._first()
+        if not self._waiting or first == float("inf"):
+            return
+        loop = asyncio.get_running_loop()
+        if first <= loop.time():
+            self._waiting.popleft().set_result(None)
+        else:
+            self._alarm = loop.call_at(first, self._call)
