@@ -133,6 +133,54 @@ def test_a_key_comes_to(keys: str, field: str, value: Any) -> None:
     assert getattr(service(keys), field) == value
 
 
+WRITTEN = """
+    deploy:
+      update_config: {parallelism: 2, delay: 90s, failure_action: pause, monitor: 1500ms, max_failure_ratio: 0.1, order: start-first}
+      rollback_config: {parallelism: 0, delay: 60s}
+"""
+AS_COMPOSE_PRINTS_IT = """
+    deploy:
+      update_config:
+        parallelism: 2
+        delay: 1m30s
+        failure_action: pause
+        monitor: 1.5s
+        max_failure_ratio: 0.1
+        order: start-first
+      rollback_config:
+        parallelism: 0
+        delay: 1m0s
+"""
+AS_COMPOSE_PRINTS_JSON = {
+    "update_config": {
+        "parallelism": 2,
+        "delay": "1m30s",
+        "failure_action": "pause",
+        "monitor": "1.5s",
+        "max_failure_ratio": 0.1,
+        "order": "start-first",
+    },
+    "rollback_config": {"parallelism": 0, "delay": "1m0s"},
+    "resources": {},
+}
+
+
+def test_what_compose_makes_of_update_settings_means_the_same() -> None:
+    update = Update(2, 90_000, FailureAction.PAUSE, 1500, 0.1, UpdateOrder.START_FIRST)
+    assert service(WRITTEN).update == update
+    assert service(AS_COMPOSE_PRINTS_IT).update == update
+    printed = of_document({"services": {"app": {"image": "nginx:1.27", "deploy": AS_COMPOSE_PRINTS_JSON}}})
+    assert printed.services[0].update == update
+
+
+def test_update_settings_are_merged_key_by_key() -> None:
+    first = service_text("deploy: {update_config: {parallelism: 2, delay: 5s}}")
+    second = service_text("deploy: {update_config: {delay: 1s, order: stop-first}}")
+    assert stack(first, second).services[0].update == Update(2, 1000, order=UpdateOrder.STOP_FIRST)
+    third = service_text("deploy: {update_config: !override {order: start-first}}")
+    assert stack(first, third).services[0].update == Update(order=UpdateOrder.START_FIRST)
+
+
 VOLUMES = "\nvolumes: {data: , cache: }\n"
 
 
