@@ -277,7 +277,8 @@ what in it is not carried out. A change of `update_config` alone replaces
 no container.
 
 `retain_ip: true` on a service keeps the address at which other services of the stack reach it while its containers change. On an engine
-with service addresses every service keeps its address, and the key changes nothing.
+with service addresses every service keeps its address, and the key changes nothing; elsewhere the new container takes over the old one's
+address, so that the old one has to stop first.
 
 A secret is stored as `<stack>.<key>`. With `file:` or `environment:` its content travels with `spin up`; with `external: true` it must be
 there before: `spin secret create <stack>.<key> FILE`.
