@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -80,8 +80,11 @@ class Engine(Protocol):
         """The deployments of which this engine holds containers or networks, wanted or not."""
         ...
 
-    async def observe(self, key: DeploymentKey) -> Snapshot:
-        """Everything of that deployment. Complete, or it raises."""
+    async def observe(self, key: DeploymentKey, draining: Collection[InstanceId] = ()) -> Snapshot:
+        """Everything of that deployment. Complete, or it raises.
+
+        `draining`: the instances of which open connections are counted; engines may leave the others' uncounted, as it costs time.
+        """
         ...
 
     async def overview(self) -> Mapping[DeploymentKey, str]:

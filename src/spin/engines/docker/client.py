@@ -10,7 +10,7 @@ connections. The requests are plain HTTP: the engine's own reference is their do
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -160,7 +160,7 @@ class Client:
         return self._brief if brief else self._lasting
 
 
-async def json_lines(response: aiohttp.ClientResponse) -> AsyncIterator[Any]:
+async def json_lines(response: aiohttp.ClientResponse) -> AsyncGenerator[Any, None]:
     """The decoded lines of an answer that is a stream of JSON objects, however long one is."""
     rest = b""
     async for chunk in response.content.iter_any():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from spin.engines.docker import labels
+from spin.engines.docker.altered import limits
 from spin.engines.docker.labels import Kind
 from spin.model.names import DeploymentKey, container_name
-from spin.model.stack import Attachment, Grant, Healthcheck, Mount, Port, ServiceSpec, Tmpfs
+from spin.model.stack import Attachment, Grant, Healthcheck, Mount, Port, Restart, ServiceSpec, Tmpfs
 from spin.model.steps import Create
 from spin.site import Site
 
@@ -35,11 +37,14 @@ def create_body(
     files: Mapping[str, str],
     api: tuple[int, int],
     cpus: int,
+    hosts: Mapping[str, str] = MappingProxyType({}),
+    kept: Mapping[str, str] = MappingProxyType({}),
 ) -> Body:
     """What the engine is asked to create.
 
     `networks`: the engine's id of each network the service joins, by Compose name. `files`: path on the engine's host of each
-    granted file, by its target. `cpus`: cores of the engine's host, which refuses a limit above that.
+    granted file, by its target. `cpus`: cores of the engine's host, which refuses a limit above that. `hosts`: addresses by name
+    for the container's /etc/hosts. `kept`: the address that the container must have, by Compose name of the network.
     """
     spec = step.spec
     body: Body = {
@@ -63,11 +68,37 @@ def create_body(
         at_once = spec.networks if api >= API_MANY_NETWORKS else spec.networks[:1]
         body["HostConfig"]["NetworkMode"] = networks[spec.networks[0].network]
         body["NetworkingConfig"] = {
-            "EndpointsConfig": {networks[a.network]: {"Aliases": aliases(key, spec, step.slot, a)} for a in at_once}
+            "EndpointsConfig": {
+                networks[a.network]: endpoint(aliases(key, spec, step.slot, a), kept.get(a.network)) for a in at_once
+            }
         }
     else:
         body["HostConfig"]["NetworkMode"] = "none"
+    if hosts:
+        body["HostConfig"]["ExtraHosts"] = [f"{name}:{address}" for name, address in hosts.items()]
+    if kept:
+        body["Labels"][labels.ADDRESSES] = json.dumps(kept, sort_keys=True)
+    body["Labels"][labels.LIMITS] = limits(body["HostConfig"])
     return body
+
+
+def endpoint(aliases: list[str], address: str | None) -> Body:
+    """A container's place on a network; with `address` it is always that one."""
+    return {"Aliases": aliases} | ({} if address is None else {"IPAMConfig": {"IPv4Address": address}})
+
+
+def peer_hosts(site: Site, step: Create, subnets: Mapping[str, str]) -> dict[str, str]:
+    """The stable address of each of the other services' names; `subnets` by Compose name of the network.
+
+    A name that means something on several networks gets the address on the first of the service's networks.
+    """
+    found: dict[str, str] = {}
+    for attachment in step.spec.networks:
+        for peer in step.peers:
+            if peer.network == attachment.network and peer.network in subnets:
+                address = site.service_address(subnets[peer.network], peer.number)
+                found.update({name: address for name in peer.names if address is not None and name not in found})
+    return found
 
 
 def container_labels(site: str, key: DeploymentKey, step: Create) -> dict[str, str]:
@@ -132,7 +163,7 @@ def _host_config(site: Site, key: DeploymentKey, step: Create, files: Mapping[st
         "GroupAdd": list(spec.group_add),
         "ReadonlyRootfs": spec.read_only,
         "Init": spec.init,
-        "RestartPolicy": {"Name": spec.restart.value, "MaximumRetryCount": spec.restart_limit},
+        "RestartPolicy": restart_policy(spec),
         "PortBindings": _bindings(site, spec.ports),
         "Mounts": [_volume_mount(site.id, key, m) for m in spec.mounts]
         + [_tmpfs_mount(site.id, key, t) for t in spec.tmpfs]
@@ -143,6 +174,12 @@ def _host_config(site: Site, key: DeploymentKey, step: Create, files: Mapping[st
     if resources.reserved_cpus:
         body["CpuShares"] = max(2, int(resources.reserved_cpus * 1024))  # Docker's weight: 1024 is one core's worth
     return body
+
+
+def restart_policy(spec: ServiceSpec) -> Body:
+    """Docker's `always` would also start what Spin keeps stopped, with the engine or the machine: it becomes `unless-stopped`."""
+    name = Restart.UNLESS_STOPPED if spec.restart is Restart.ALWAYS else spec.restart
+    return {"Name": name.value, "MaximumRetryCount": spec.restart_limit if name is Restart.ON_FAILURE else 0}
 
 
 def _tmpfs_mount(site: str, key: DeploymentKey, tmpfs: Tmpfs) -> Body:

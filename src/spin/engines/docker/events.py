@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing
 from typing import Any
 
 from aiodocker.exceptions import DockerError
@@ -30,6 +30,10 @@ _FILTERS = {
         "oom",
         "pause",
         "unpause",
+        "rename",
+        "update",
+        "connect",
+        "disconnect",
         "pull",
         "tag",
         "untag",
@@ -40,6 +44,8 @@ _FILTERS = {
 }
 _ADVANCE = 0.5
 """Seconds before its beginning from which a listener gets the events that the engine remembers: nothing falls into the gap."""
+QUIET = 300.0
+"""Seconds without any event after which the stream is opened anew: a connection that was lost unnoticed would stay silent for ever."""
 
 
 class Listener:
@@ -76,17 +82,21 @@ class Hints:
         self._site = site
         self._images = images
         self._listeners: set[Listener] = set()
-        self._names: dict[str, DeploymentKey] = {}
+        self._owners: dict[str, DeploymentKey] = {}
+        self._things: dict[DeploymentKey, list[str]] = {}
 
     def put(self, key: DeploymentKey) -> None:
         """Hint at `key` to everybody who listens."""
         for listener in self._listeners:
             listener.put(key)
 
-    def know(self, key: DeploymentKey, names: list[str]) -> None:
-        """These names of networks and volumes on the engine are the deployment's: their events name nothing else."""
-        for name in names:
-            self._names[name] = key
+    def know(self, key: DeploymentKey, things: list[str]) -> None:
+        """These, and no others, are the deployment's: names of networks and volumes, ids of containers. Their events carry no labels."""
+        for thing in self._things.pop(key, ()):
+            self._owners.pop(thing, None)
+        if things:
+            self._things[key] = things
+            self._owners.update(dict.fromkeys(things, key))
 
     async def listen(self) -> AsyncIterator[DeploymentKey]:
         """Keys, for ever; raises EngineUnavailable when the engine's stream ends."""
@@ -104,23 +114,30 @@ class Hints:
 
     async def _read(self, listener: Listener, since: float) -> None:
         try:
-            async with self._stream(since) as events:
-                async for event in events:
-                    key = self._key(event)
-                    if key is not None:
-                        listener.put(key)
+            with self._images.watched():
+                while await self._read_until_quiet(listener, since):
+                    since = time.time() - QUIET - _ADVANCE
             listener.end(EngineUnavailable("The Docker Engine has ended its stream of events.", engine="docker"))
         except EngineUnavailable as error:
             listener.end(error)
         except (DockerError, ValueError) as error:
             listener.end(EngineUnavailable(f"The Docker Engine's events cannot be read: {error}", engine="docker"))
 
-    @asynccontextmanager
-    async def _stream(self, since: float) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+    async def _read_until_quiet(self, listener: Listener, since: float) -> bool:
+        """True when nothing has come for QUIET seconds, False when the engine has ended the stream."""
         params = {"filters": json.dumps(_FILTERS), "since": f"{since:.9f}"}
-        async with self._client.stream("GET", "events", params=params) as response:
-            with self._images.watched():
-                yield json_lines(response)
+        async with self._client.stream("GET", "events", params=params) as response, aclosing(json_lines(response)) as events:
+            while True:
+                try:
+                    async with asyncio.timeout(QUIET):
+                        event = await anext(events)
+                except StopAsyncIteration:
+                    return False
+                except TimeoutError:
+                    return True
+                key = self._key(event)
+                if key is not None:
+                    listener.put(key)
 
     def _key(self, event: dict[str, Any]) -> DeploymentKey | None:
         actor = event.get("Actor") or {}
@@ -128,10 +145,10 @@ class Hints:
         match event.get("Type"):
             case "container":
                 return labels.key_of(attributes) if attributes.get(labels.SITE) == self._site.id else None
-            case "network":
-                return self._names.pop(attributes.get("name", ""), None)
+            case "network":  # what happened to one of ours, or one of our containers joined or left it
+                return self._owners.get(attributes.get("name", "")) or self._owners.get(attributes.get("container", ""))
             case "volume":
-                return self._names.pop(actor.get("ID", ""), None)
+                return self._owners.get(actor.get("ID", ""))
             case "image":
                 self._images.changed()
         return None

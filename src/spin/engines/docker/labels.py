@@ -34,6 +34,10 @@ HTTP = "spin.http"
 """Port on which the container speaks HTTP."""
 NETWORKS = "spin.networks"
 """JSON list of [Compose name of a network, aliases there], in the order of the service's `networks`."""
+ADDRESSES = "spin.addresses"
+"""JSON object with the address that the container keeps on each network, by Compose name; only with `retain_ip`."""
+LIMITS = "spin.limits"
+"""JSON object with what the container was created with of that which can be changed while it runs (`spin.engines.docker.altered`)."""
 
 
 class Kind(Enum):

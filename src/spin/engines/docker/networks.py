@@ -20,12 +20,14 @@ from spin.engines.docker.client import Client
 from spin.engines.docker.labels import Kind
 from spin.errors import Failed
 from spin.model.names import DeploymentKey
+from spin.model.observed import Link
 from spin.model.stack import Network
 from spin.site import Site
 
 Subnet = ipaddress.IPv4Network
 
 _ROUTES = Path("/proc/net/route")
+_BRIDGE = "com.docker.network.bridge.name"
 _OVERLAPS = "overlaps with other one"  # the engine's words: "Pool overlaps with other one on this address space"
 
 
@@ -52,6 +54,27 @@ def subnets_of(networks: Iterable[dict[str, Any]]) -> Iterator[Subnet]:
                 yield Subnet(config.get("Subnet", ""), strict=False)
 
 
+def ids(listed: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """The engine's id of each of a deployment's networks, by Compose name; `listed`: oldest first, which is the one that counts."""
+    found: dict[str, str] = {}
+    for network in listed:
+        found.setdefault(network["Labels"].get(labels.NAME, ""), network["Id"])
+    return found
+
+
+def links(listed: Iterable[dict[str, Any]]) -> tuple[Link, ...]:
+    """A deployment's networks as its host sees them, sorted by name; `listed`: oldest first."""
+    found: dict[str, Link] = {}
+    for network in listed:
+        name = network["Labels"].get(labels.NAME, "")
+        subnet = next(subnets_of([network]), None)
+        if subnet is not None and network.get("Driver") == "bridge":
+            given = (network.get("Options") or {}).get(_BRIDGE)
+            link = Link(name, given or f"br-{network['Id'][:12]}", str(subnet), bool(network.get("Internal")))
+            found.setdefault(name, link)
+    return tuple(found[name] for name in sorted(found))
+
+
 def routes(table: str) -> Iterator[Subnet]:
     """The destinations in the text of /proc/net/route, without the default route."""
     for line in table.splitlines()[1:]:
@@ -72,13 +95,6 @@ class Networks:
         """The deployment's networks as the engine lists them, oldest first."""
         found = await self._client.get("networks", filters=labels.selector(self._site.id, key, Kind.NETWORK))
         return sorted(found, key=lambda n: (n["Created"], n["Id"]))
-
-    async def ids(self, key: DeploymentKey) -> dict[str, str]:
-        """The engine's id of each of the deployment's networks, by Compose name."""
-        found: dict[str, str] = {}
-        for network in await self.of(key):
-            found.setdefault(network["Labels"].get(labels.NAME, ""), network["Id"])
-        return found
 
     async def ensure(self, key: DeploymentKey, network: Network) -> None:
         """Raises Failed when the name is taken by something foreign, or no subnet is left."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from aiodocker.exceptions import DockerError
 
 from spin.engines.docker import files, labels
+from spin.engines.docker import networks as nets
+from spin.engines.docker.altered import altered
 from spin.engines.docker.client import Client
+from spin.engines.docker.connections import connections
 from spin.engines.docker.images import Images
 from spin.engines.docker.labels import Kind
 from spin.engines.docker.networks import Networks
@@ -93,15 +96,23 @@ def since(inspected: Inspected, now: Phase) -> datetime:
     return chosen if chosen != NEVER else created
 
 
-def address(inspected: Inspected, networks: Mapping[str, str]) -> str | None:
-    """Its address on the first network of its service; `networks`: Compose names by the engine's ids."""
+def addresses(inspected: Inspected, networks: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """(network, address) on the networks of its service, in its order; `networks`: Compose names by the engine's ids."""
     endpoints = inspected["NetworkSettings"]["Networks"].values()
     found = {networks.get(e["NetworkID"], ""): e["IPAddress"] for e in endpoints if e["IPAddress"]}
     order = [name for name, _ in json.loads(inspected["Config"]["Labels"].get(labels.NETWORKS, "[]"))]
-    return next((found[name] for name in order if name in found), None)
+    return tuple((name, found[name]) for name in order if name in found)
 
 
-def instance(inspected: Inspected, networks: Mapping[str, str], *, up: bool, said: str) -> Instance:
+def address(inspected: Inspected, networks: Mapping[str, str]) -> str | None:
+    """Its address on the first of its service's networks that it is on."""
+    return next((where for _, where in addresses(inspected, networks)), None)
+
+
+def instance(
+    inspected: Inspected, networks: Mapping[str, str], *, up: bool, said: str, change: str = "", open: int | None = None
+) -> Instance:
+    """`change`: what somebody has altered; `open`: connections to it."""
     state, marks = inspected["State"], inspected["Config"]["Labels"]
     now = phase(state, up=up)
     return Instance(
@@ -118,6 +129,9 @@ def instance(inspected: Inspected, networks: Mapping[str, str], *, up: bool, sai
         oom_killed=bool(state["OOMKilled"]),
         restarts=inspected["RestartCount"],
         detail=detail(inspected, now, said),
+        addresses=addresses(inspected, networks),
+        altered=change,
+        connections=open,
     )
 
 
@@ -155,7 +169,7 @@ class Observer:
         self._prober = prober
         self._room = asyncio.Semaphore(16)  # requests in flight for details of single containers
 
-    async def snapshot(self, key: DeploymentKey) -> Snapshot:
+    async def snapshot(self, key: DeploymentKey, draining: Collection[InstanceId]) -> Snapshot:
         """Everything of the deployment. A container that vanishes while this looks is gone; any other failure raises."""
         listed, networks, volumes, images = await asyncio.gather(
             self._client.get("containers/json", all="true", filters=labels.selector(self._site.id, key, Kind.CONTAINER)),
@@ -166,8 +180,16 @@ class Observer:
         names = {n["Id"]: n["Labels"].get(labels.NAME, "") for n in networks}
         found = [c for c in await asyncio.gather(*(self._inspect(c["Id"]) for c in listed)) if c is not None]
         await self._probe(key, found, names)
+        counts = await self._connections([c for c in found if c["Id"] in draining], names)
         instances = [
-            instance(c, names, up=self._prober.up(c["Id"], c["State"]["StartedAt"]), said=self._prober.said(c["Id"]))
+            instance(
+                c,
+                names,
+                up=self._prober.up(c["Id"], c["State"]["StartedAt"]),
+                said=self._prober.said(c["Id"]),
+                change=altered(c, self._site.id, key, names),
+                open=counts.get(c["Id"]),
+            )
             for c in found
         ]
         return Snapshot(
@@ -176,7 +198,19 @@ class Observer:
             volumes=tuple(sorted(v["Labels"][labels.NAME] for v in volumes if v["Labels"][labels.KIND] == Kind.VOLUME.value)),
             files=files.delivered(volumes),
             images=images,
+            links=nets.links(networks),
         )
+
+    async def _connections(self, draining: list[Inspected], networks: Mapping[str, str]) -> dict[str, int | None]:
+        """Open connections to each, by id. What is on no network has none; what is on another machine cannot be looked at."""
+        counts: dict[str, int | None] = {}
+        for each in draining:
+            where = address(each, networks)
+            if where is None:
+                counts[each["Id"]] = 0
+            elif self._client.local:
+                counts[each["Id"]] = await asyncio.to_thread(connections, each["State"]["Pid"], where)
+        return counts
 
     async def _inspect(self, id: str) -> Inspected | None:
         async with self._room:

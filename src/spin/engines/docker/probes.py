@@ -98,6 +98,11 @@ class Prober:
         watch = self._watches.get(id)
         return "" if watch is None else watch.said
 
+    def verdict(self, id: str) -> str:
+        """All that probes have found out about the container, as a text to be compared with a later one."""
+        watch = self._watches.get(id)
+        return "" if watch is None else f"{watch.started} {watch.up} {watch.said}"
+
     async def greet(self, key: DeploymentKey, starting: Starting) -> None:
         """One quick look at once, where that costs next to nothing, so that a Spin that was restarted knows what is up."""
         if isinstance(starting.probe, Connect) and not self.up(starting.id, starting.started) and await _connects(starting.probe):
