@@ -160,7 +160,7 @@ async def test_logs_are_one_json_object_a_line_and_are_not_cut(world: World, tal
 async def test_what_is_asked_for_reaches_the_engine(world: World, talking: Talking) -> None:
     query = {"service": "web", "slot": "2", "tail": "7", "since": "2030-05-01T12:00:00Z"}
     assert (await world.as_("vera").get(path("shop") + "/logs", params=query)).content == b""
-    assert talking.asked == LogQuery("web", 2, 7, NOW)
+    assert talking.asked == LogQuery(service="web", slot=2, tail=7, since=NOW)
 
 
 async def test_logs_of_what_is_not_there(world: World, talking: Talking) -> None:

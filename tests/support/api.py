@@ -26,7 +26,6 @@ from spin.model.principal import Role
 from spin.ports.store import ApiKey, User
 from spin.reconcile.passes import Pass
 from spin.reconcile.passes import World as Surroundings
-from spin.reconcile.routes import RouteWriter
 from spin.site import Site
 from spin.store import SqlStore, open_store, sqlite_url
 from spin.store.schema import metadata
@@ -204,7 +203,7 @@ async def new_world(folder: Path, *, site: Site = SITE) -> AsyncIterator[World]:
             clock=clock,
             wake=woken.append,
         )
-        passes = Pass(Surroundings(site, store, platform.engines, edge, clock, platform.notifier.poke), RouteWriter(edge))
+        passes = Pass(Surroundings(site, store, platform.engines, edge, clock, platform.notifier.poke))
         world = World(platform, build(platform), store, images, engine, passes, clock, keys, woken)
         stack.push_async_callback(world.close)
         yield world

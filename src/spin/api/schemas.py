@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from spin.kit.text import plain
 from spin.model.finding import Finding, Severity
 from spin.model.principal import Role
+from spin.model.stack import FailureAction
 from spin.model.submission import Submission, locate
 
 DEEPEST = 32
@@ -85,6 +86,11 @@ Line = Annotated[str, StringConstraints(max_length=500), AfterValidator(_line)]
 Text = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_text)]
 Place = Annotated[str, StringConstraints(max_length=500), AfterValidator(_text)]
 
+Generation = Annotated[
+    Annotated[int, Field(ge=0, lt=2**31)] | None, Field(description="Refuse if the deployment is at another generation meanwhile")
+]
+Revision = Annotated[int, Field(ge=1, lt=2**31)]
+
 
 class Body(BaseModel):
     """Unknown keys are an error: a misspelt option must not be dropped in silence."""
@@ -129,31 +135,56 @@ class SubmissionIn(Body):
         return Submission(self.document, self.configs, self.secrets, self.positions, notices)
 
 
+class CheckIn(Body):
+    submission: SubmissionIn
+
+
 class PlanIn(Body):
     submission: SubmissionIn
+    force: bool = False
+    """As for deploying."""
 
 
 class DeployIn(Body):
     submission: SubmissionIn
-    expect_generation: Annotated[int, Field(ge=0, lt=2**31)] | None = None
-    """Refuse if the deployment is at another generation meanwhile; 0: if there is one at all."""
+    expect_generation: Generation = None
+    """0: refuse if there is a deployment at all."""
     note: Line = ""
+    force: bool = False
+    """Replace every container, also where nothing has changed."""
+    on_failure: FailureAction | None = None
+    """What becomes of an upgrade that fails; null: as its services and the environment say."""
 
 
 class ScaleIn(Body):
     replicas: Annotated[dict[Name, Annotated[int, Field(ge=0, le=10_000, strict=True)]], Field(min_length=1, max_length=500)]
     dry_run: bool = False
+    expect_generation: Generation = None
 
 
 class ServicesIn(Body):
     services: Annotated[list[Name], Field(max_length=500)] = []
     """Empty: all."""
+    expect_generation: Generation = None
+
+
+class ConfirmIn(Body):
+    expect_generation: Generation = None
+
+
+class RollbackIn(Body):
+    to: Revision | None = None
+    """Number of an earlier revision; null: the confirmed one, before the unconfirmed upgrade."""
+    expect_generation: Generation = None
+    note: Line = ""
 
 
 class PromoteIn(Body):
     to: Name
     secrets: Annotated[dict[Name, Content], Field(max_length=500, repr=False)] = {}
     dry_run: bool = False
+    expect_generation: Generation = None
+    """Of the stack in the other environment."""
 
 
 class SecretIn(Body):

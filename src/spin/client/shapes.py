@@ -122,6 +122,8 @@ class Accepted(TypedDict):
     revision: int
     changes: ChangesView
     findings: list[FindingView]
+    base: int | None
+    """The confirmed revision, where the change is part of an upgrade that has to be confirmed."""
 
 
 class CheckView(TypedDict):
@@ -154,6 +156,27 @@ class ContainerView(TypedDict):
     restarts: int
     detail: str
     image: str
+    kept: bool
+    """Not wanted now, but kept until the upgrade is confirmed."""
+
+
+class FailureView(TypedDict):
+    """Why an upgrade has stopped."""
+
+    service: str
+    reason: str
+    when: str
+    log: list[str]
+    held: list[str]
+
+
+class UpgradeView(TypedDict):
+    base: int
+    since: str
+    complete: str | None
+    failed: FailureView | None
+    on_failure: str | None
+    confirm_at: str | None
 
 
 class StackView(TypedDict):
@@ -166,14 +189,36 @@ class StackView(TypedDict):
     revision: int
     origin: str
     author: str
+    note: str
+    """Of a rollback that nobody asked for: the reason, and below it the last log lines."""
     created: str
     changed: str
     token: str
     """Changes whenever anything else in this view does."""
     settled: bool
+    upgrade: UpgradeView | None
+    """None where nothing has to be confirmed."""
     urls: list[str]
     services: list[ServiceView]
     containers: list[ContainerView]
+
+
+class RevisionView(TypedDict):
+    number: int
+    origin: str
+    author: str
+    created: str
+    note: str
+    desired: bool
+    confirmed: bool
+    changed: list[str]
+
+
+class DifferenceView(TypedDict):
+    old: int
+    """0: nothing, where the stack has only one revision."""
+    new: int
+    changes: ChangesView
 
 
 class ExportView(TypedDict):

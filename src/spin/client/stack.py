@@ -7,7 +7,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from spin.client.shapes import Accepted, CheckView, ExportView, LogLineView, Preview, StackView
+from spin.client.shapes import (
+    Accepted,
+    CheckView,
+    DifferenceView,
+    ExportView,
+    LogLineView,
+    Preview,
+    RevisionView,
+    StackView,
+)
 from spin.client.transport import Transport, path_of
 
 LONG_POLL_SECONDS = 10.0
@@ -45,45 +54,71 @@ class Stack:
             if view["token"] != seen or until is None or time.monotonic() < until:
                 yield view
 
-    def plan(self, submission: Mapping[str, Any]) -> Preview:
+    def plan(self, submission: Mapping[str, Any], *, force: bool = False) -> Preview:
         """What deploying would change. Changes nothing."""
-        return cast("Preview", self._transport.request("POST", self._path + "/plan", body={"submission": submission}))
+        body = {"submission": submission} | _said(force=force or None)
+        return cast("Preview", self._transport.request("POST", self._path + "/plan", body=body))
 
     def check(self, submission: Mapping[str, Any]) -> CheckView:
         """All findings, images looked up too. Stores nothing."""
         return cast("CheckView", self._transport.request("POST", self._path + "/check", body={"submission": submission}))
 
-    def deploy(self, submission: Mapping[str, Any], *, expect_generation: int | None = None, note: str = "") -> Accepted:
-        """Make this the desired state. Raises Refused; Conflict where the stack is no longer at `expect_generation`."""
-        body: dict[str, Any] = {"submission": submission}
-        if expect_generation is not None:
-            body["expect_generation"] = expect_generation
-        if note:
-            body["note"] = note
+    def deploy(
+        self,
+        submission: Mapping[str, Any],
+        *,
+        expect_generation: int | None = None,
+        note: str = "",
+        force: bool = False,
+        on_failure: str | None = None,
+    ) -> Accepted:
+        """Make this the desired state. `force`: replace every container. `on_failure`: pause, continue or rollback.
+
+        Raises Refused; Conflict where the stack is no longer at `expect_generation`.
+        """
+        body = {"submission": submission} | _said(
+            expect_generation=expect_generation, note=note or None, force=force or None, on_failure=on_failure
+        )
         return cast("Accepted", self._transport.request("PUT", self._path, body=body))
+
+    def confirm(self, *, expect_generation: int | None = None) -> Accepted:
+        """What was kept of the revision before goes. Raises Conflict while the upgrade is not complete."""
+        return self._accept("confirm", _said(expect_generation=expect_generation))
+
+    def rollback(self, *, to: int | None = None, expect_generation: int | None = None, note: str = "") -> Accepted:
+        """Back to the confirmed revision, or to revision `to`. Raises Conflict where there is nothing to go back to."""
+        return self._accept("rollback", _said(to=to, expect_generation=expect_generation, note=note or None))
+
+    def revisions(self, *, last: int | None = None) -> list[RevisionView]:
+        """The newest first."""
+        query = {} if last is None else {"last": str(last)}
+        return cast("list[RevisionView]", self._transport.request("GET", self._path + "/revisions", query=query))
+
+    def diff(self, *, old: int | None = None, new: int | None = None) -> DifferenceView:
+        """What `new` (else the desired revision) changes in `old` (else the confirmed one, or the one before)."""
+        query = {name: str(value) for name, value in _said(old=old, new=new).items()}
+        return cast("DifferenceView", self._transport.request("GET", self._path + "/diff", query=query))
 
     def preview_scale(self, replicas: Mapping[str, int]) -> Preview:
         body = {"replicas": dict(replicas), "dry_run": True}
         return cast("Preview", self._transport.request("POST", self._path + "/scale", body=body))
 
-    def scale(self, replicas: Mapping[str, int]) -> Accepted:
-        body = {"replicas": dict(replicas), "dry_run": False}
-        return cast("Accepted", self._transport.request("POST", self._path + "/scale", body=body))
+    def scale(self, replicas: Mapping[str, int], *, expect_generation: int | None = None) -> Accepted:
+        body = {"replicas": dict(replicas), "dry_run": False} | _said(expect_generation=expect_generation)
+        return self._accept("scale", body)
 
     def act(self, verb: str, services: Sequence[str]) -> Accepted:
         """`verb`: start, stop or restart; no services means all of them."""
-        return cast("Accepted", self._transport.request("POST", f"{self._path}/{verb}", body={"services": list(services)}))
+        return self._accept(verb, {"services": list(services)})
 
     def preview_promotion(self, to: str, secrets: Mapping[str, bytes]) -> Preview:
         return cast(
             "Preview", self._transport.request("POST", self._path + "/promote", body=_promotion(to, secrets, dry_run=True))
         )
 
-    def promote(self, to: str, secrets: Mapping[str, bytes]) -> Accepted:
-        """The same revision in environment `to`. Answers for the stack there."""
-        return cast(
-            "Accepted", self._transport.request("POST", self._path + "/promote", body=_promotion(to, secrets, dry_run=False))
-        )
+    def promote(self, to: str, secrets: Mapping[str, bytes], *, expect_generation: int | None = None) -> Accepted:
+        """The same revision in environment `to`. Answers for the stack there; `expect_generation` is that stack's."""
+        return self._accept("promote", _promotion(to, secrets, dry_run=False) | _said(expect_generation=expect_generation))
 
     def export(self) -> ExportView:
         return cast("ExportView", self._transport.request("GET", self._path + "/export"))
@@ -98,6 +133,14 @@ class Stack:
         given = {"service": service, "slot": slot, "tail": tail, "since": since}
         query = {name: str(value) for name, value in given.items() if value is not None}
         return cast("Iterator[LogLineView]", self._transport.lines(self._path + "/logs", query=query))
+
+    def _accept(self, verb: str, body: Mapping[str, Any]) -> Accepted:
+        return cast("Accepted", self._transport.request("POST", f"{self._path}/{verb}", body=body))
+
+
+def _said(**given: Any) -> dict[str, Any]:
+    """What was said at all; the server has the defaults."""
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _promotion(to: str, secrets: Mapping[str, bytes], *, dry_run: bool) -> dict[str, Any]:

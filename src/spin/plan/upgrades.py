@@ -10,7 +10,6 @@ from datetime import datetime
 
 from spin.model.revision import Deployment, Origin, Revision, ServiceWish, Upgrade
 from spin.model.stack import FailureAction, StackSpec, template_digest
-from spin.model.status import DeploymentStatus, Progress
 from spin.plan.changes import Action, Changes
 
 
@@ -38,13 +37,6 @@ def accept(
         return None
     restarts = tuple((w.service, w.restarts) for w in old.wishes if w.restarts)
     return Upgrade(base=old.revision, restarts=restarts, since=now, changed=now, on_failure=on_failure)
-
-
-def progress_of(deployment: Deployment, status: DeploymentStatus | None) -> Progress | None:
-    """How far the unconfirmed upgrade is; None where there is none, or the controller has not looked at it yet."""
-    found = None if status is None else status.progress
-    upgrade = deployment.upgrade
-    return found if found is not None and upgrade is not None and found.changed == upgrade.changed else None
 
 
 def confirm(deployment: Deployment, now: datetime) -> Deployment:

@@ -90,6 +90,10 @@ class UnitOfWork(Protocol):
         """All of the site when `project` is None (for the controller and admission's look at ports and host names)."""
         ...
 
+    async def generations(self) -> Mapping[DeploymentKey, int]:
+        """The generation of each deployment of the site: what a round over all of them has to know, and no more."""
+        ...
+
     async def deployment(self, key: DeploymentKey) -> Deployment | None: ...
     async def holder(self, environment: str, stack: str) -> DeploymentKey | None:
         """Whose the stack of this name is, over all projects: names are unique within an environment."""
@@ -108,7 +112,10 @@ class UnitOfWork(Protocol):
         ...
 
     async def revision(self, key: DeploymentKey, number: int) -> Revision | None: ...
-    async def revisions(self, key: DeploymentKey) -> tuple[Revision, ...]: ...
+    async def revisions(self, key: DeploymentKey, *, last: int | None = None) -> tuple[Revision, ...]:
+        """In order of their numbers; only the `last` ones where it is said how many."""
+        ...
+
     async def add_revision(self, key: DeploymentKey, revision: Revision) -> None:
         """Raises Conflict when the number exists."""
         ...
@@ -128,6 +135,12 @@ class UnitOfWork(Protocol):
         self, project: str | None = None, environment: str | None = None
     ) -> Mapping[DeploymentKey, Revision]:
         """The desired revision of each deployment, at once."""
+        ...
+
+    async def base_revisions(
+        self, project: str | None = None, environment: str | None = None
+    ) -> Mapping[DeploymentKey, Revision]:
+        """The last confirmed revision of each deployment that has an unconfirmed upgrade, at once."""
         ...
 
     # Secrets: (project, environment, name) -> versions from 1.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, delete, literal, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, literal, or_, select, update
 
 from spin.errors import Conflict
 from spin.model.names import DeploymentKey, EnvironmentName, ProjectName, StackName
@@ -24,6 +24,11 @@ class Stacks(Rows):
         """Sorted by key."""
         found = await self._all(select(deployments).where(within(deployments, project, environment)))
         return tuple(sorted((_deployment(row) for row in found), key=lambda d: d.key))
+
+    async def generations(self) -> Mapping[DeploymentKey, int]:
+        columns = deployments.c
+        found = await self._all(select(columns.project, columns.environment, columns.stack, columns.generation))
+        return {_key(row): row.generation for row in found}
 
     async def deployment(self, key: DeploymentKey) -> Deployment | None:
         row = await self._first(select(deployments).where(of(deployments, key)))
@@ -67,10 +72,10 @@ class Stacks(Rows):
         row = await self._first(select(revisions.c.document).where(of(revisions, key), revisions.c.number == number))
         return None if row is None else decode(Revision, row.document)
 
-    async def revisions(self, key: DeploymentKey) -> tuple[Revision, ...]:
-        """In order of their numbers."""
-        found = await self._all(select(revisions.c.document).where(of(revisions, key)).order_by(revisions.c.number))
-        return tuple(decode(Revision, row.document) for row in found)
+    async def revisions(self, key: DeploymentKey, *, last: int | None = None) -> tuple[Revision, ...]:
+        newest_first = select(revisions.c.document).where(of(revisions, key)).order_by(revisions.c.number.desc())
+        found = await self._all(newest_first.limit(last))
+        return tuple(decode(Revision, row.document) for row in reversed(found))
 
     async def add_revision(self, key: DeploymentKey, revision: Revision) -> None:
         values = _names(key) | {"number": revision.number, "document": encode(revision)}
@@ -93,6 +98,15 @@ class Stacks(Rows):
         wanted = select(revisions).join_from(deployments, revisions, same).where(within(deployments, project, environment))
         return {_key(row): decode(Revision, row.document) for row in await self._all(wanted)}
 
+    async def base_revisions(
+        self, project: str | None = None, environment: str | None = None
+    ) -> Mapping[DeploymentKey, Revision]:
+        upgrading = and_(within(deployments, project, environment), deployments.c.upgrade.is_not(None))
+        found = [_deployment(row) for row in await self._all(select(deployments).where(upgrading))]
+        bases = [and_(of(revisions, d.key), revisions.c.number == d.upgrade.base) for d in found if d.upgrade is not None]
+        rows = [row for some in _batched(bases) for row in await self._all(select(revisions).where(or_(*some)))]
+        return {_key(row): decode(Revision, row.document) for row in rows}
+
     async def status(self, key: DeploymentKey) -> DeploymentStatus | None:
         row = await self._first(select(statuses.c.document).where(of(statuses, key)))
         return None if row is None else decode(DeploymentStatus, row.document)
@@ -111,6 +125,12 @@ class Stacks(Rows):
     ) -> Mapping[DeploymentKey, DeploymentStatus]:
         found = await self._all(select(statuses).where(within(statuses, project, environment)))
         return {_key(row): decode(DeploymentStatus, row.document) for row in found}
+
+
+def _batched(conditions: Sequence[ColumnElement[bool]]) -> Iterator[Sequence[ColumnElement[bool]]]:
+    """In pieces that a statement has room for: SQLite nests expressions a thousand deep at most."""
+    for first in range(0, len(conditions), 200):
+        yield conditions[first : first + 200]
 
 
 def _key(row: Row[Any]) -> DeploymentKey:

@@ -29,7 +29,7 @@ from spin.usecases.images import pin
 from spin.usecases.operate import refuse_removed
 from spin.usecases.platform import Platform
 from spin.usecases.problems import Problem, raise_if_any, refusal
-from spin.usecases.rights import allow, readable
+from spin.usecases.rights import allow, check_generation, readable
 from spin.usecases.secrets import check_secret
 
 
@@ -47,6 +47,8 @@ class Candidate:
     positions: Mapping[str, str] = field(default_factory=dict, repr=False)
     unreachable: EngineUnavailable | None = None
     """The engine did not answer when it was asked about ports."""
+    versions: tuple[tuple[str, int], ...] | None = None
+    """The versions of secrets that an earlier revision had; None: the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +100,8 @@ async def target(
     current = Current() if deployment is None else Current(deployment, await work.revision(key, deployment.revision))
     if deployment is not None:
         refuse_removed(deployment)
-    if expect_generation is not None and expect_generation != current.generation:
-        raise changed_meanwhile(key, expect_generation, current.generation)
+    check_generation(key, expect_generation, current.generation)
     return key, current
-
-
-def changed_meanwhile(key: DeploymentKey, expected: int, found: int) -> Conflict:
-    return Conflict(
-        f"The stack {key.stack!r} in {key.environment} has changed meanwhile (generation {found}, not {expected}): look at it "
-        "and try again.",
-        expected=expected,
-        generation=found,
-    )
 
 
 async def examine(platform: Platform, principal: Principal, key: DeploymentKey, submission: Submission) -> Candidate:
@@ -129,10 +121,10 @@ async def examine(platform: Platform, principal: Principal, key: DeploymentKey, 
 async def reexamine(
     platform: Platform, principal: Principal, key: DeploymentKey, spec: StackSpec, secrets: Mapping[str, bytes], *, moved: bool
 ) -> Candidate:
-    """The first half for the state of an earlier revision: today's rules, that revision's digests.
+    """The first half for the state of another deployment (`moved`), where the ports may be taken and the images must still be there,
+    or of the desired revision with small changes: today's rules, that revision's digests.
 
-    `moved`: for another deployment, where the ports may be taken and the images must still be there. `secrets` by their name in
-    the Compose file or in the store. Raises InvalidInput, RegistryUnavailable.
+    `secrets` by their name in the Compose file or in the store. Raises InvalidInput, RegistryUnavailable.
     """
     findings = audit(Submission({}), spec, platform.site)  # no document: the rules look at what it came to
     values = _stored_values(spec, secrets, by_stored_name=True)
@@ -140,6 +132,29 @@ async def reexamine(
     if moved:
         spec, missing = await pin(platform, principal, key, spec)
     return await _complete(platform, key, spec, findings, missing, values, {}, ports=moved)
+
+
+async def revive(platform: Platform, principal: Principal, key: DeploymentKey, revision: Revision) -> Candidate:
+    """The first half for an earlier revision of the same deployment: today's rules, that revision's digests and secrets.
+
+    Its images must still be in the registry, or on the engine. Raises RegistryUnavailable where neither can be told.
+    """
+    spec = revision.spec
+    findings = audit(Submission({}), spec, platform.site)
+    missing: list[Problem] = []
+    if not await _on_engine(platform, key, spec):
+        spec, missing = await pin(platform, principal, key, spec)
+    candidate = await _complete(platform, key, spec, findings, missing, {}, {})
+    return replace(candidate, versions=revision.secret_versions)
+
+
+async def _on_engine(platform: Platform, key: DeploymentKey, spec: StackSpec) -> bool:
+    """Whether the engine has every image; it need not answer."""
+    try:
+        present = (await platform.engine(key.environment).observe(key)).images
+    except EngineUnavailable:
+        return False
+    return all(s.image.digest is not None and s.image.pinned in present for s in spec.services)
 
 
 async def admit(work: UnitOfWork, platform: Platform, principal: Principal, candidate: Candidate) -> None:
@@ -150,7 +165,7 @@ async def admit(work: UnitOfWork, platform: Platform, principal: Principal, cand
     problems = list(candidate.problems)
     claims = claims_of(candidate.spec)
     if claims:
-        revisions = await work.desired_revisions()
+        revisions = [*(await work.desired_revisions()).items(), *(await work.base_revisions()).items()]
         held = list(held_by_others(platform.site, principal, candidate.key, claims, revisions))
         named = {(p.finding.rule, p.finding.key) for p in held}
         problems = [p for p in problems if (p.finding.rule, p.finding.key) not in named] + held
@@ -167,6 +182,8 @@ async def admit(work: UnitOfWork, platform: Platform, principal: Principal, cand
 
 async def secret_versions(work: UnitOfWork, candidate: Candidate) -> tuple[tuple[str, int], ...]:
     """The (stored name, version) pairs that the revision would have, without writing anything."""
+    if candidate.versions is not None:
+        return candidate.versions
     key = candidate.key
     newest = {s.name: s.version for s in await work.secrets(key.project, key.environment)}
     versions: dict[str, int] = {}
@@ -241,6 +258,8 @@ def _cannot_publish(engine: Engine, port: Port, service: str) -> Problem:
 
 async def _missing_secrets(work: UnitOfWork, candidate: Candidate) -> list[Problem]:
     key = candidate.key
+    if candidate.versions is not None:
+        return [_gone(key, *pair) for pair in candidate.versions if not await _there(work, key, *pair)]
     needed = [ref for ref in candidate.spec.secrets if ref.stored not in candidate.secrets]
     if not needed:
         return []
@@ -256,6 +275,20 @@ async def _missing_secrets(work: UnitOfWork, candidate: Candidate) -> list[Probl
         for ref in needed
         if ref.stored not in there
     ]
+
+
+async def _there(work: UnitOfWork, key: DeploymentKey, stored: str, version: int) -> bool:
+    return await work.secret_value(key.project, key.environment, stored, version) is not None
+
+
+def _gone(key: DeploymentKey, stored: str, version: int) -> Problem:
+    return refusal(
+        NotFound,
+        "secret-missing",
+        f"Version {version} of the secret {stored!r} is no longer in {key.environment}.",
+        "Bring that revision's Compose file up with `spin up`: it takes the newest version.",
+        key=f"secrets.{stored}",
+    )
 
 
 def _stored_values(spec: StackSpec, values: Mapping[str, bytes], *, by_stored_name: bool) -> dict[str, bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from spin.errors import Conflict, Refused
@@ -54,12 +54,12 @@ def own_problems(site: Site, spec: StackSpec) -> Iterator[Problem]:
 
 
 def held_by_others(
-    site: Site, principal: Principal, key: DeploymentKey, claims: Claims, revisions: Mapping[DeploymentKey, Revision]
+    site: Site, principal: Principal, key: DeploymentKey, claims: Claims, revisions: Iterable[tuple[DeploymentKey, Revision]]
 ) -> Iterator[Problem]:
-    """Claims that the desired state of another deployment holds: names over the whole site, ports on the same engine."""
+    """Claims that `revisions` of other deployments hold: names over the whole site, ports on the same engine."""
     hosts: dict[str, DeploymentKey] = {}
     ports: dict[tuple[int, Protocol], DeploymentKey] = {}
-    for other, revision in sorted(revisions.items(), key=lambda item: item[0]):
+    for other, revision in sorted(revisions, key=lambda item: item[0]):
         if other == key:
             continue
         theirs = claims_of(revision.spec)

@@ -16,35 +16,58 @@ from spin.usecases.views import Accepted, accepted
 
 
 async def start(
-    platform: Platform, principal: Principal, project: str, environment: str, stack: str, services: Sequence[str] = ()
+    platform: Platform,
+    principal: Principal,
+    project: str,
+    environment: str,
+    stack: str,
+    services: Sequence[str] = (),
+    *,
+    expect_generation: int | None = None,
 ) -> Accepted:
     """Run what was stopped, and run once more what ended by itself."""
     now = platform.clock.now()
-    return await _wish(
-        platform, principal, project, environment, stack, services, lambda w: replace(w, stopped=False, started=now)
-    )
+
+    def change(wish: ServiceWish) -> ServiceWish:
+        return replace(wish, stopped=False, started=now)
+
+    return await _wish(platform, principal, project, environment, stack, services, change, expect_generation)
 
 
 async def stop(
-    platform: Platform, principal: Principal, project: str, environment: str, stack: str, services: Sequence[str] = ()
+    platform: Platform,
+    principal: Principal,
+    project: str,
+    environment: str,
+    stack: str,
+    services: Sequence[str] = (),
+    *,
+    expect_generation: int | None = None,
 ) -> Accepted:
     """Stop the containers and keep everything else."""
-    return await _wish(platform, principal, project, environment, stack, services, lambda w: replace(w, stopped=True))
+
+    def change(wish: ServiceWish) -> ServiceWish:
+        return replace(wish, stopped=True)
+
+    return await _wish(platform, principal, project, environment, stack, services, change, expect_generation)
 
 
 async def restart(
-    platform: Platform, principal: Principal, project: str, environment: str, stack: str, services: Sequence[str] = ()
+    platform: Platform,
+    principal: Principal,
+    project: str,
+    environment: str,
+    stack: str,
+    services: Sequence[str] = (),
+    *,
+    expect_generation: int | None = None,
 ) -> Accepted:
     """Replace the containers by new ones of the same revision, as gently as an upgrade; what was stopped runs again."""
-    return await _wish(
-        platform,
-        principal,
-        project,
-        environment,
-        stack,
-        services,
-        lambda w: replace(w, stopped=False, restarts=w.restarts + 1),
-    )
+
+    def change(wish: ServiceWish) -> ServiceWish:
+        return replace(wish, stopped=False, restarts=wish.restarts + 1)
+
+    return await _wish(platform, principal, project, environment, stack, services, change, expect_generation)
 
 
 async def _wish(
@@ -55,10 +78,13 @@ async def _wish(
     stack: str,
     services: Sequence[str],
     change: Callable[[ServiceWish], ServiceWish],
+    expect_generation: int | None,
 ) -> Accepted:
-    """Raises NotFound for an unknown stack or service, Conflict while the stack is being removed."""
+    """Raises NotFound for an unknown stack or service, Conflict while the stack is being removed or is not at `expect_generation`."""
     async with platform.store.begin(write=True) as work:
-        deployment = await find(platform, work, principal, Action.OPERATE, project, environment, stack)
+        deployment = await find(
+            platform, work, principal, Action.OPERATE, project, environment, stack, expect_generation=expect_generation
+        )
         refuse_removed(deployment)
         revision = await work.revision(deployment.key, deployment.revision)
         if revision is None:

@@ -24,15 +24,20 @@ async def promote(
     stack: str,
     to: str,
     secrets: Mapping[str, bytes],
+    *,
+    expect_generation: int | None = None,
 ) -> Accepted:
     """Make the desired revision of `environment` the desired one of `to`: same configuration, same digests.
 
     Secrets are never copied: each own secret of the stack needs a value in `secrets` or exists in `to` already. Volumes belong to a
-    deployment, so the new one begins with empty ones. Raises InvalidInput, Refused, NotFound, NotAllowed, Conflict, Unavailable.
+    deployment, so the new one begins with empty ones. `expect_generation` is that of the stack in `to`.
+    Raises InvalidInput, Refused, NotFound, NotAllowed, Conflict, Unavailable.
     """
     candidate, note = await _candidate(platform, principal, project, environment, stack, to, secrets)
     async with platform.store.begin(write=True) as work:
-        _, current = await target(platform, work, principal, Action.PROMOTE, project, to, stack)
+        _, current = await target(
+            platform, work, principal, Action.PROMOTE, project, to, stack, expect_generation=expect_generation
+        )
         await admit(work, platform, principal, candidate)
         answer = await record(work, principal, candidate, current, origin=Origin.PROMOTE, now=platform.clock.now(), note=note)
     platform.changed(candidate.key)

@@ -9,16 +9,18 @@ from spin.model.principal import Principal
 from spin.model.revision import Deployment, Origin, Revision, ServiceWish
 from spin.model.stack import FailureAction, StackSpec
 from spin.model.status import DeploymentStatus
-from spin.plan import compare, upgrades
+from spin.plan import Action, Changes, compare, progress_of, upgrades
 from spin.ports.store import UnitOfWork
 from spin.usecases.admission import Candidate, Current, secret_versions
 from spin.usecases.views import Accepted, Preview, accepted
 
 
-async def preview(work: UnitOfWork, candidate: Candidate, current: Current) -> Preview:
+async def preview(work: UnitOfWork, candidate: Candidate, current: Current, *, force: bool = False) -> Preview:
     """What `record` would do."""
     versions = await secret_versions(work, candidate)
     changes = compare(current.spec, candidate.spec, old_secrets=current.secret_versions, new_secrets=versions)
+    if force:
+        changes = _forced(changes)
     return Preview(changes, candidate.findings, changes.empty, current.generation)
 
 
@@ -48,6 +50,8 @@ async def record(
         versions[name] = info.version
     pairs = tuple(sorted(versions.items()))
     changes = compare(current.spec, candidate.spec, old_secrets=current.secret_versions, new_secrets=pairs)
+    if force:
+        changes = _forced(changes)
     old = current.deployment
     number = old.revision if old is not None else 0
     same = current.revision is not None and current.spec == candidate.spec and current.secret_versions == pairs and not force
@@ -61,7 +65,7 @@ async def record(
     else:
         deployment = _pointed(old, candidate.spec, number, run=run, force=force)
         status = await work.status(key)
-        progress = upgrades.progress_of(old, status)
+        progress = progress_of(old, None if status is None else status.progress)
         failed = progress is not None and progress.failure is not None
         if not same or failed:
             worked = await _worked(work, current, status)
@@ -72,6 +76,15 @@ async def record(
     if not same:
         await work.add_revision(key, revision)
     return accepted(deployment, changes, candidate.findings)
+
+
+def _forced(changes: Changes) -> Changes:
+    """With every service that stays replaced."""
+    stay = (Action.CHANGE, Action.UNCHANGED)
+    return replace(
+        changes,
+        services=tuple(replace(s, action=Action.CHANGE, replaces=True) if s.action in stay else s for s in changes.services),
+    )
 
 
 async def _worked(work: UnitOfWork, current: Current, status: DeploymentStatus | None) -> bool:

@@ -13,12 +13,24 @@ from spin.usecases.views import Accepted, accepted
 
 
 async def remove(
-    platform: Platform, principal: Principal, project: str, environment: str, stack: str, *, volumes: bool = False
+    platform: Platform,
+    principal: Principal,
+    project: str,
+    environment: str,
+    stack: str,
+    *,
+    volumes: bool = False,
+    expect_generation: int | None = None,
 ) -> Accepted:
-    """Ask for the removal, which the controller carries out. Asking twice is asking once. Raises NotFound and NotAllowed."""
+    """Ask for the removal, which the controller carries out. Asking twice is asking once.
+
+    Raises NotFound, NotAllowed, and Conflict where the stack is no longer at `expect_generation`.
+    """
     async with platform.store.begin(write=True) as work:
         action = Action.REMOVE_VOLUMES if volumes else Action.REMOVE
-        deployment = await find(platform, work, principal, action, project, environment, stack)
+        deployment = await find(
+            platform, work, principal, action, project, environment, stack, expect_generation=expect_generation
+        )
         wanted = replace(deployment, goal=Goal.REMOVED, remove_volumes=deployment.remove_volumes or volumes)
         if wanted != deployment:
             deployment = await work.save_deployment(replace(wanted, changed=platform.clock.now()))

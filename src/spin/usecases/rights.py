@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from spin.access import Action, can, least_role
-from spin.errors import NotAllowed, NotFound
+from spin.errors import Conflict, NotAllowed, NotFound
 from spin.model.names import DeploymentKey, EnvironmentName, ProjectName, StackName
 from spin.model.principal import Principal, Role
 from spin.model.revision import Deployment
@@ -58,16 +58,39 @@ def readable(principal: Principal, project: str) -> bool:
 
 
 async def find(
-    platform: Platform, work: UnitOfWork, principal: Principal, action: Action, project: str, environment: str, stack: str
+    platform: Platform,
+    work: UnitOfWork,
+    principal: Principal,
+    action: Action,
+    project: str,
+    environment: str,
+    stack: str,
+    *,
+    expect_generation: int | None = None,
 ) -> Deployment:
-    """The deployment, if `principal` may do `action` on it. Raises NotFound and NotAllowed as `allow` does."""
+    """The deployment, if `principal` may do `action` on it.
+
+    Raises NotFound and NotAllowed as `allow` does, and Conflict where it is no longer at `expect_generation`.
+    """
     name = await allow(work, principal, action, project)
     found = platform.environment(environment)
     key = DeploymentKey(name, EnvironmentName(found.name), StackName(stack))
     deployment = await work.deployment(key) if _PLAIN.fullmatch(stack) else None
     if deployment is None:
         raise no_stack(key)
+    check_generation(key, expect_generation, deployment.generation)
     return deployment
+
+
+def check_generation(key: DeploymentKey, expected: int | None, found: int) -> None:
+    """Raises Conflict where somebody has changed the deployment since it was looked at; `expected` is None where nobody minds."""
+    if expected is not None and expected != found:
+        raise Conflict(
+            f"The stack {key.stack!r} in {key.environment} has changed meanwhile (generation {found}, not {expected}): look at it "
+            "and try again.",
+            expected=expected,
+            generation=found,
+        )
 
 
 def no_stack(key: DeploymentKey) -> NotFound:

@@ -12,22 +12,30 @@ from spin.model.principal import Principal
 from spin.model.revision import Origin
 from spin.model.stack import StackSpec
 from spin.ports.store import UnitOfWork
-from spin.usecases.admission import Candidate, Current, admit, changed_meanwhile, reexamine, target
+from spin.usecases.admission import Candidate, Current, admit, reexamine, target
 from spin.usecases.logs import no_service
 from spin.usecases.platform import Platform
 from spin.usecases.record import preview, record
-from spin.usecases.rights import no_stack
+from spin.usecases.rights import check_generation, no_stack
 from spin.usecases.views import Accepted, Preview
 
 
 async def scale(
-    platform: Platform, principal: Principal, project: str, environment: str, stack: str, replicas: Mapping[str, int]
+    platform: Platform,
+    principal: Principal,
+    project: str,
+    environment: str,
+    stack: str,
+    replicas: Mapping[str, int],
+    *,
+    expect_generation: int | None = None,
 ) -> Accepted:
     """Run that many containers of each service named; the others stay as they are.
 
-    Raises InvalidInput, Refused, NotFound (stack or service), NotAllowed, Conflict.
+    An upgrade that is unconfirmed stays so. Raises InvalidInput, Refused, NotFound (stack or service), NotAllowed, Conflict.
     """
     candidate, seen = await _candidate(platform, principal, project, environment, stack, replicas)
+    check_generation(candidate.key, expect_generation, seen)
     async with platform.store.begin(write=True) as work:
         current = await _again(platform, work, principal, candidate.key, seen)
         await admit(work, platform, principal, candidate)
@@ -73,7 +81,7 @@ def _scaled(key: DeploymentKey, spec: StackSpec, replicas: Mapping[str, int]) ->
 
 async def _again(platform: Platform, work: UnitOfWork, principal: Principal, key: DeploymentKey, seen: int) -> Current:
     """The deployment, unchanged since it was looked at: the new state was derived from the old."""
-    _, current = await target(platform, work, principal, Action.SCALE, key.project, key.environment, key.stack)
-    if current.generation != seen:
-        raise changed_meanwhile(key, seen, current.generation)
+    _, current = await target(
+        platform, work, principal, Action.SCALE, key.project, key.environment, key.stack, expect_generation=seen
+    )
     return current

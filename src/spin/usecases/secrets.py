@@ -57,14 +57,16 @@ async def remove_secret(platform: Platform, principal: Principal, project: str, 
 
 
 async def _users(work: UnitOfWork, project: ProjectName, environment: str, secret: str) -> list[str]:
-    """The stacks whose desired state needs the secret."""
+    """The stacks whose desired state needs the secret, or what they could be rolled back to."""
     wanted = {d.key for d in await work.deployments(project, environment) if d.goal is Goal.RUNNING}
-    revisions = await work.desired_revisions(project, environment)
-    return sorted(
+    desired = await work.desired_revisions(project, environment)
+    bases = await work.base_revisions(project, environment)
+    users = {
         key.stack
-        for key, revision in revisions.items()
+        for key, revision in (*desired.items(), *bases.items())
         if key in wanted and any(stored == secret for stored, _ in revision.secret_versions)
-    )
+    }
+    return sorted(users)
 
 
 def check_secret(name: str, value: bytes) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from spin.kit.canonical import digest
 from spin.model.finding import Finding
-from spin.model.revision import Deployment, Goal, Revision
-from spin.model.stack import ServiceSpec
-from spin.model.status import DeploymentStatus, InstanceStatus, ServiceStatus, State
-from spin.plan import Changes
+from spin.model.revision import Deployment, Goal, Origin, Revision
+from spin.model.stack import FailureAction, ServiceSpec
+from spin.model.status import DeploymentStatus, Failure, InstanceStatus, Progress, ServiceStatus, State
+from spin.plan import Changes, progress_of
 from spin.plan import routes as routing
 from spin.site import Site
 
@@ -46,6 +46,25 @@ class ContainerView:
     detail: str
     image: str
     """Empty for containers of earlier revisions."""
+    kept: bool
+    """Not wanted now, but kept until the upgrade is confirmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradeView:
+    """An upgrade that nobody has confirmed yet."""
+
+    base: int
+    """The confirmed revision, to which a rollback leads."""
+    since: datetime
+    complete: datetime | None
+    """When everything was seen to run for the first time."""
+    failed: Failure | None
+    """Why it has stopped."""
+    on_failure: FailureAction | None
+    """What the person who began it wants to happen then; None: what services and environment say."""
+    confirm_at: datetime | None
+    """When it will be confirmed by itself; None: somebody has to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +78,14 @@ class StackView:
     revision: int
     origin: str
     author: str
+    note: str
+    """Why the revision was made, as the person said; of a rollback that nobody asked for the reason, and below it the last log lines."""
     created: datetime | None
     changed: datetime | None
     settled: bool
     """Nothing is under way any more: there is no use in waiting."""
+    upgrade: UpgradeView | None
+    """None where nothing has to be confirmed."""
     urls: tuple[str, ...]
     services: tuple[ServiceView, ...]
     containers: tuple[ContainerView, ...]
@@ -92,12 +115,21 @@ class Accepted:
     revision: int
     changes: Changes
     findings: tuple[Finding, ...] = ()
+    base: int | None = None
+    """The confirmed revision, where the change is part of an upgrade that has to be confirmed."""
 
 
 def accepted(deployment: Deployment, changes: Changes | None = None, findings: tuple[Finding, ...] = ()) -> Accepted:
     key = deployment.key
     return Accepted(
-        key.project, key.environment, key.stack, deployment.generation, deployment.revision, changes or Changes(), findings
+        project=key.project,
+        environment=key.environment,
+        stack=key.stack,
+        generation=deployment.generation,
+        revision=deployment.revision,
+        changes=changes or Changes(),
+        findings=findings,
+        base=None if deployment.upgrade is None else deployment.upgrade.base,
     )
 
 
@@ -107,8 +139,7 @@ def stack_view(site: Site, deployment: Deployment, revision: Revision, status: D
     if status is not None and fresh:
         state, detail, settled = status.state, status.detail, status.settled
     else:
-        state = State.REMOVING if deployment.goal is Goal.REMOVED else State.INITIALIZING
-        detail, settled = "", False
+        state, detail, settled = _expected(deployment, revision), "", False
     known = {} if status is None else {s.service: s for s in status.services}
     left = known if deployment.goal is Goal.REMOVED and fresh else {s.name for s in revision.spec.services}
     services = tuple(_service(site, deployment, s, known.get(s.name)) for s in revision.spec.services if s.name in left)
@@ -123,9 +154,11 @@ def stack_view(site: Site, deployment: Deployment, revision: Revision, status: D
         revision=deployment.revision,
         origin=revision.origin.value,
         author=revision.author,
+        note=revision.note,
         created=deployment.created,
         changed=deployment.changed,
         settled=settled,
+        upgrade=_upgrade(site, deployment, revision, status),
         urls=tuple(url for s in services for url in s.urls),
         services=services,
         containers=() if status is None else tuple(_container(i, images) for i in status.instances),
@@ -133,9 +166,38 @@ def stack_view(site: Site, deployment: Deployment, revision: Revision, status: D
     return _signed(view)
 
 
+def _expected(deployment: Deployment, revision: Revision) -> State:
+    """The state until the controller has looked."""
+    if deployment.goal is Goal.REMOVED:
+        return State.REMOVING
+    if revision.origin is Origin.ROLLBACK and deployment.changed == revision.created:
+        return State.ROLLING_BACK
+    upgrade = deployment.upgrade
+    return State.UPGRADING if upgrade is not None and upgrade.changed == deployment.changed else State.INITIALIZING
+
+
+def _upgrade(site: Site, deployment: Deployment, revision: Revision, status: DeploymentStatus | None) -> UpgradeView | None:
+    upgrade = deployment.upgrade
+    if upgrade is None:
+        return None
+    progress = progress_of(deployment, None if status is None else status.progress) or Progress(upgrade.changed)
+    after = revision.spec.confirm_after_ms
+    pause = timedelta(seconds=site.confirm_after) if after is None else timedelta(milliseconds=after)
+    return UpgradeView(
+        base=upgrade.base,
+        since=upgrade.since,
+        complete=progress.complete,
+        failed=progress.failure,
+        on_failure=upgrade.on_failure,
+        confirm_at=progress.complete + pause if progress.complete and pause and progress.failure is None else None,
+    )
+
+
 def removed_view(last: StackView) -> StackView:
     """What a watcher gets when the stack it looked at is gone for good."""
-    return _signed(replace(last, state=State.REMOVED, detail="", settled=True, urls=(), services=(), containers=(), token=""))
+    return _signed(
+        replace(last, state=State.REMOVED, detail="", settled=True, urls=(), services=(), containers=(), upgrade=None, token="")
+    )
 
 
 def _signed(view: StackView) -> StackView:
@@ -173,4 +235,5 @@ def _container(status: InstanceStatus, images: dict[str, str]) -> ContainerView:
         restarts=status.restarts,
         detail=status.detail,
         image=images.get(status.service, "") if status.current else "",
+        kept=status.kept,
     )

@@ -53,7 +53,9 @@ async def get_logs(
     tail: Annotated[int | None, Query(ge=0, le=10_000_000, description="Last lines of each container")] = None,
     since: Annotated[AwareDatetime | None, Query(description="Only lines after this moment (RFC 3339)")] = None,
 ) -> LogStream:
-    lines = await logs(platform, person, project, environment, stack, LogQuery(service, slot, tail, since))
+    lines = await logs(
+        platform, person, project, environment, stack, LogQuery(service=service, slot=slot, tail=tail, since=since)
+    )
     # The first line is fetched before the answer begins, so that an engine that is gone is a 503 and not a broken stream.
     first = await anext(lines, None)
     return LogStream(_stream(first, lines))
