@@ -1,0 +1,89 @@
+"""The few words of netlink that Spin speaks with the kernel's netfilter: messages, attributes, a request and its answers."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+NETFILTER: Final = 12
+"""NETLINK_NETFILTER."""
+IPV4: Final = 2
+"""NFPROTO_IPV4."""
+REQUEST: Final = 1
+ACKNOWLEDGE: Final = 4
+DUMP: Final = 0x300
+
+_HEADER = struct.Struct("=LHHLL")  # length, type, flags, sequence, port
+_GENERIC = struct.Struct(">BBH")  # family, version, resource
+_ATTRIBUTE = struct.Struct("=HH")
+_NUMBER = struct.Struct("=i")
+_ERROR, _DONE = 2, 3
+_NESTED, _TYPE_MASK = 0x8000, 0x3FFF
+_BODY = _HEADER.size + _GENERIC.size
+_LARGEST = 1 << 17  # bytes of one answer
+
+
+class Message(NamedTuple):
+    type: int
+    """Subsystem in the upper byte, kind in the lower."""
+    family: int
+    body: memoryview
+    """Its attributes."""
+
+
+def messages(data: bytes) -> Iterator[Message]:
+    """The messages of one datagram."""
+    view, at = memoryview(data), 0
+    while at + _HEADER.size <= len(data):
+        length, kind, *_ = _HEADER.unpack_from(data, at)
+        if length < _HEADER.size:
+            return
+        yield Message(kind, data[at + _HEADER.size] if length > _HEADER.size else 0, view[at + _BODY : at + length])
+        at += (length + 3) & ~3
+
+
+def attributes(body: memoryview) -> dict[int, memoryview]:
+    """Its attributes by type."""
+    found: dict[int, memoryview] = {}
+    at = 0
+    while at + _ATTRIBUTE.size <= len(body):
+        length, kind = _ATTRIBUTE.unpack_from(body, at)
+        if length < _ATTRIBUTE.size:
+            break
+        found[kind & _TYPE_MASK] = body[at + _ATTRIBUTE.size : at + length]
+        at += (length + 3) & ~3
+    return found
+
+
+def attribute(type: int, content: bytes | memoryview, *, nested: bool = False) -> bytes:
+    """One attribute; `nested` if it holds attributes."""
+    padding = bytes(-len(content) % 4)
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(content), type | (_NESTED if nested else 0)) + bytes(content) + padding
+
+
+def text(value: memoryview) -> str:
+    return bytes(value).rstrip(b"\0").decode(errors="replace")
+
+
+def ask(type: int, flags: int, body: bytes = b"") -> list[Message]:
+    """Send one request to netfilter and gather its answers. Raises OSError with the kernel's reason."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETFILTER) as asking:
+        asking.settimeout(10)
+        asking.bind((0, 0))
+        length = _BODY + len(body)
+        asking.send(_HEADER.pack(length, type, REQUEST | flags, 1, 0) + _GENERIC.pack(IPV4, 0, 0) + body)
+        answers: list[Message] = []
+        while True:
+            data = asking.recv(_LARGEST)
+            for message in messages(data):
+                if message.type == _DONE:
+                    return answers
+                if message.type == _ERROR:
+                    (number,) = _NUMBER.unpack_from(data, _HEADER.size)
+                    if number:
+                        raise OSError(-number, os.strerror(-number))
+                    return answers
+                answers.append(message)

@@ -1,0 +1,271 @@
+"""The host's nftables as the table of service addresses.
+
+The table is written as a whole, in one transaction: what it was before, or what it is to be, and nothing between. What this process has
+written is kept in memory, and the kernel's own events (`spin.addresses.events`) say whether the table is still that one. So a
+look costs nothing, and a flush by somebody else is known at once and repaired.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Mapping
+from itertools import chain, groupby
+from pathlib import Path
+from typing import Final, Self
+
+import structlog
+
+from spin.addresses import flows
+from spin.addresses.events import Lost, TableEvents
+from spin.addresses.render import checked, clashes, marker, read, render, table_name
+from spin.errors import AddressesUnavailable, Failed
+from spin.model.observed import ServiceAddress
+from spin.site import Site
+
+log = structlog.get_logger("spin.addresses")
+
+LOOK_EVERY = 5.0
+"""Seconds between two looks at what the kernel does not tell by itself; a repair that failed is tried again as often."""
+BREATH = 1.0
+"""Seconds between two repairs that nobody waits for: another program that insists does not take a whole core."""
+TIMEOUT = 30.0
+"""Seconds that nft may take; 1,000 addresses take 0.2."""
+
+_BRIDGED: Final = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+_PLACES: Final = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
+
+Owners = Mapping[str, tuple[ServiceAddress, ...]]
+
+
+class NftAddresses:
+    """Implements `spin.ports.addresses.Addresses`. Works between `start` and `close`; use it from one event loop."""
+
+    def __init__(self, site: Site) -> None:
+        self.table = table_name(site.id)
+        self._services = site.service_subnets
+        self._owners: Owners = {}
+        """What was written last."""
+        self._wanted: dict[str, tuple[ServiceAddress, ...]] = {}
+        """What callers of `set_entries` that have not come to their turn want."""
+        self._writing = asyncio.Lock()
+        self._events: TableEvents | None = None
+        self._written = ""
+        """The marker of the last writing."""
+        self._intact = False
+        """The kernel's table is the last one that was written, as far as events have been read."""
+        self._lost = False
+        """Events were lost since the last look at the table itself."""
+        self._masquerade = False
+        self._disturbed = asyncio.Event()
+        self._watch: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Take over what an earlier process has left in the kernel, and keep it as it should be. Raises AddressesUnavailable."""
+        try:
+            self._events = TableEvents(self.table)
+        except OSError as error:
+            raise AddressesUnavailable(f"The kernel does not tell of changes of its nftables: {error.strerror}.") from None
+        try:
+            async with self._writing:
+                found, _ = await self._list()
+                owners = _by_owner(found)
+                await self._write(owners)
+        except BaseException:
+            self._events.close()
+            raise
+        asyncio.get_running_loop().add_reader(self._events.fileno(), self._hear)
+        self._watch = asyncio.create_task(self._keep(), name="keep the table of service addresses")
+        log.info("service addresses", table=self.table, found=len(found), masquerade=self._masquerade)
+
+    async def close(self) -> None:
+        """Leave the table as it is: the stacks go on."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait({self._watch})
+            self._watch = None
+        if self._events is not None:
+            asyncio.get_running_loop().remove_reader(self._events.fileno())
+            self._events.close()
+            self._events = None
+
+    async def entries(self, owner: str) -> tuple[ServiceAddress, ...]:
+        self._hear()
+        if not self._intact:
+            await self._repair()
+        return self._owners.get(owner, ())
+
+    async def set_entries(self, owner: str, entries: tuple[ServiceAddress, ...]) -> None:
+        """Raises Failed for entries that cannot be rules: they change nothing."""
+        mine = checked(owner, entries)
+        others = (kept for other, kept in self._owners.items() if other != owner)
+        for taken in clashes((*others, mine)):
+            raise Failed(f"The address {taken.address} of service {taken.service} is taken.", service=taken.service)
+        self._wanted[owner] = mine
+        try:
+            async with self._writing:
+                self._hear()
+                if self._intact and self._owners.get(owner, ()) == mine:
+                    return  # somebody before us has taken it along, or it was so
+                before = self._owners
+                await self._write({**before, **self._wanted})
+                gone = _led(before) - _led(self._owners)
+        finally:
+            if self._wanted.get(owner) is mine:
+                del self._wanted[owner]
+        if gone:
+            await self._forget_flows(gone)
+
+    async def _write(self, owners: Owners) -> None:
+        """Replace the kernel's table. The caller holds the lock."""
+        kept = {owner: entries for owner, entries in owners.items() if entries}
+        entries = chain.from_iterable(kept.values())
+        self._masquerade = not _bridged_packets_are_tracked()
+        self._written = marker(secrets.token_hex(8))
+        try:
+            await _nft("-f", "-", stdin=render(self.table, entries, self._services, self._written, masquerade=self._masquerade))
+        except BaseException:
+            self._intact = False  # or it is, and nobody can tell: it is written again
+            raise
+        self._owners = kept
+        self._hear()
+        if self._lost:
+            await self._compare()
+
+    async def _repair(self) -> None:
+        """Have the kernel's table as it was written last."""
+        async with self._writing:
+            self._hear()
+            if self._lost:
+                await self._compare()
+            if self._intact:
+                return
+            await self._write(self._owners)
+        log.warning("the table of service addresses was changed or removed by somebody else; it is restored", table=self.table)
+
+    async def _compare(self) -> None:
+        """Look at the table itself, where events have not told all."""
+        self._lost = False
+        found, written = await self._list()
+        self._intact = not self._lost and written == self._written and _by_owner(found) == self._owners
+
+    def _hear(self) -> None:
+        """Take in what the kernel has told."""
+        if self._events is None:
+            raise AddressesUnavailable("The table of service addresses is not open.")
+        try:
+            for made in self._events.read():
+                self._intact = self._written in made
+        except Lost:
+            self._intact, self._lost = False, True
+        if not self._intact:
+            self._disturbed.set()
+
+    async def _keep(self) -> None:
+        """Repair the table when it was disturbed, or when the way of bridged packets through the kernel has changed."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._disturbed.wait()
+            self._disturbed.clear()
+            try:
+                if self._masquerade == _bridged_packets_are_tracked():
+                    async with self._writing:
+                        await self._write(self._owners)
+                elif not self._intact:
+                    await self._repair()
+                    await asyncio.sleep(BREATH)
+            except AddressesUnavailable as error:
+                log.warning("the table of service addresses cannot be restored", table=self.table, reason=error.message)
+                await asyncio.sleep(LOOK_EVERY)
+
+    async def _list(self) -> tuple[tuple[ServiceAddress, ...], str]:
+        """What the kernel's table says; nothing if there is none."""
+        tables = json.loads(await _nft("-j", "list", "tables", "ip"))["nftables"]
+        if not any(part.get("table", {}).get("name") == self.table for part in tables):
+            return (), ""
+        return read(json.loads(await _nft("-j", "list", "table", "ip", self.table)))
+
+    async def _forget_flows(self, gone: frozenset[flows.Led]) -> None:
+        try:
+            count = await asyncio.to_thread(flows.forget, gone)
+        except OSError as error:
+            log.warning("UDP flows to containers that are leaving could not be ended", reason=error.strerror)
+            return
+        if count:
+            log.debug("UDP flows ended", count=count)
+
+
+async def unusable(site: Site) -> str:
+    """Why service addresses cannot be had on this host, in one sentence; empty where they can."""
+    if sys.platform != "linux":
+        return "Service addresses need nftables, which only Linux has."
+    if _program() is None:
+        return "Service addresses need the program nft (package nftables), which is not installed."
+    trial = f"{table_name(site.id)}-trial"
+    sample = ServiceAddress("a/b/c", "default", "trial", "192.0.2.1", "lo", ("192.0.2.2", "192.0.2.3"))
+    text = render(trial, (sample,), site.service_subnets, marker("trial"), masquerade=True)
+    try:
+        await _nft("-f", "-", stdin=f"{text}delete table ip {trial}\n")
+        TableEvents(trial).close()
+    except AddressesUnavailable as error:
+        return f"Spin may not change this host's nftables: {error.message}"
+    except OSError as error:
+        return f"Spin may not listen to changes of this host's nftables: {error.strerror}."
+    return ""
+
+
+def _program() -> str | None:
+    return shutil.which("nft", path=_PLACES)
+
+
+def _bridged_packets_are_tracked() -> bool:
+    """Packets between two ports of one bridge pass through the host's connection tracking, as Docker wants it."""
+    try:
+        return _BRIDGED.read_text().strip() == "1"
+    except OSError:
+        return False
+
+
+def _by_owner(entries: tuple[ServiceAddress, ...]) -> Owners:
+    return {owner: tuple(group) for owner, group in groupby(entries, key=lambda e: e.owner)}
+
+
+def _led(owners: Owners) -> frozenset[flows.Led]:
+    return frozenset((e.address, target) for entries in owners.values() for e in entries for target in e.targets)
+
+
+async def _nft(*arguments: str, stdin: str = "") -> str:
+    """What nft prints. Raises AddressesUnavailable with its reason."""
+    process = await asyncio.create_subprocess_exec(
+        _program() or "nft",
+        *arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            output, errors = await process.communicate(stdin.encode())
+    except TimeoutError:
+        raise AddressesUnavailable(f"nft has not done its work within {TIMEOUT:g} s.") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        reason = next(iter(errors.decode(errors="replace").strip().splitlines()), f"status {process.returncode}")
+        raise AddressesUnavailable(f"nft refuses: {reason}.")
+    return output.decode()
