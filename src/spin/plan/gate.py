@@ -11,10 +11,12 @@ from spin.model.observed import Instance, Phase, Snapshot
 from spin.model.stack import FailureAction
 from spin.model.status import DeploymentStatus, Failure, State
 from spin.plan.desired import Desired, DesiredService
-from spin.plan.services import Survey, View, ended_badly, ended_well, how_it_ended, is_settled, survey
+from spin.plan.services import Survey, View, asked_for, ended_badly, ended_well, how_it_ended, is_settled, survey
 
 CRASHES = 3
 """So often may a new container end and be started again before the upgrade has failed: some wait for others by failing."""
+_STOPPED = (None, 0, 137, 143)
+"""Exit statuses of what somebody has stopped (128 + SIGKILL, SIGTERM); the planner starts it again."""
 _RUNNING = (Phase.STARTING, Phase.READY, Phase.UNHEALTHY)
 
 
@@ -82,7 +84,7 @@ def _has_failed(view: View, i: Instance) -> bool:
             return True
         case Phase.EXITED:
             # The engine starts again what crashes; what it has given up, or could not start at all, does not come up by waiting.
-            return not ended_well(view.service, i) and (ended_badly(view.service, i) or bool(i.exit_code))
+            return ended_badly(view.service, i) or (i.exit_code not in _STOPPED and not asked_for(view.service, i))
         case Phase.STARTING:
             return i.restarts >= CRASHES or (i.restarts > 0 and i.oom_killed)
         case _:

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spin.engines.simulated import Behaviour, Fault
+from spin.model.observed import Tables
 from spin.model.stack import (
     Condition,
     Config,
@@ -107,6 +108,8 @@ class Fate:
         """Something that a person does."""
         name = self.dice.choice([s.name for s in self.world.spec.services])
         deeds = [self.upgrade, self.upgrade, self.rescale, self.restart, self.stop, self.start, self.recast, self.rearrange]
+        if self.world.deployment.upgrade is not None:
+            deeds += [self.confirm, self.roll_back]
         self.dice.choice(deeds)(name)
 
     def upgrade(self, name: str) -> None:
@@ -129,6 +132,12 @@ class Fate:
             self.broken.add(made.pinned)
         self.world.engine.behave(name, behaviour, image=made.pinned)
         self.world.change(name, image=made)
+
+    def confirm(self, name: str) -> None:
+        self.world.confirm()
+
+    def roll_back(self, name: str) -> None:
+        self.world.roll_back()
 
     def rescale(self, name: str) -> None:
         self.world.scale(name, self.dice.randint(0, MOST.get(name, 4)))
@@ -168,16 +177,18 @@ class Fate:
                 engine.hide,
                 engine.reveal,
                 engine.heal,
+                lambda id: engine.connect(id, self.dice.randint(0, 3)),
+                lambda id: engine.alter(id, "renamed"),
             ]
             self.dice.choice(deeds)(victim)
         elif self.dice.random() < 0.3:
-            self.world.table = self.world.foreign_routes
+            self.world.tables = Tables()
         else:
             engine.fail(self.dice.choice(STEPS), self.dice.choice(list(Fault)), times=self.dice.randint(1, 3))
 
     def controller(self) -> None:
         """One pass, of which any part is done, in any order, with repetitions; the rest is lost, as in a crash."""
-        observed = self.world.observe()
+        observed = self.world.look()
         steps = list(plan(self.world.desired, observed, self.world.clock.now()).steps)
         self.told_truthfully(steps)
         self.dice.shuffle(steps)
@@ -192,7 +203,7 @@ class Fate:
         services = {i.id: i.service for i in self.world.observe().instances}
         touched = {services[s.id] for s in steps if isinstance(s, Start | Stop | Remove | RouteTo | Unroute)}
         touched |= {s.spec.name for s in steps if isinstance(s, Create)}
-        as_wanted = {State.HEALTHY, State.COMPLETED, State.STOPPED}
+        as_wanted = {State.HEALTHY, State.UPGRADED, State.COMPLETED, State.STOPPED}
         assert touched.isdisjoint(s.service for s in self.world.status().services if s.state in as_wanted)
 
     def amends(self) -> None:
@@ -200,6 +211,7 @@ class Fate:
         self.world.engine.mend()
         for instance in self.world.observe().instances:
             self.world.engine.reveal(instance.id)
+            self.world.engine.connect(instance.id, 0)
             if instance.service == "migrate":
                 self.world.engine.heal(instance.id)
         for service in self.world.spec.services:
@@ -223,7 +235,10 @@ class Fate:
 def live(dice: Random) -> None:
     """One world, from beginning to end."""
     services = tuple(replace(s, replicas=dice.randint(1, 3) if s in (API, WEB, WORKER) else 1) for s in ALL)
-    world = World(stack(tuple(dice.sample(services, dice.randint(1, 4)))), versions=(("shop.password", 1),))
+    some = tuple(dice.sample(services, dice.randint(1, 4)))
+    keeping, addresses = dice.random() < 0.7, dice.random() < 0.5
+    world = World(stack(some), versions=(("shop.password", 1),), keeping=keeping, addresses=addresses)
+    world.roll_back_on_failure = dice.random() < 0.5
     world.engine.behave("migrate", Behaviour(ready_after=None, exits_after=timedelta(seconds=1)))
     neighbour = World(stack((WEB, WORKER)), key=key_of("neighbour"), beside=world)
     neighbour.settle()

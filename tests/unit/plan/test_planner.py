@@ -10,7 +10,7 @@ import pytest
 
 from spin.engines.simulated import Behaviour, Fault
 from spin.errors import Failed
-from spin.model.observed import Phase
+from spin.model.observed import Phase, Tables
 from spin.model.stack import (
     Attachment,
     Condition,
@@ -80,7 +80,7 @@ def test_old_containers_get_their_routes_back_when_the_edge_forgets_them_in_the_
     world.engine.behave("web", Behaviour(ready_after=None))
     world.change("web", image=image("web", 2))
     world.settle_for(seconds=5)
-    world.table = world.foreign_routes
+    world.tables = Tables()
     (step,) = world.plan().steps
     assert isinstance(step, RouteTo)
     assert step.cause == "ready, and still needed"

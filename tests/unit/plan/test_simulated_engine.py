@@ -98,7 +98,7 @@ def test_a_container_is_created_starting_ready_and_then_exited(engine: Simulated
     run(engine.execute(KEY, Start(one.id, one.name, "")))
     assert only(engine).phase is Phase.STARTING
     clock.pass_by(0.5)
-    assert (only(engine).phase, only(engine).address) == (Phase.READY, "10.0.1.2")
+    assert (only(engine).phase, only(engine).address) == (Phase.READY, "10.208.0.2")
     run(engine.execute(KEY, Stop(one.id, one.name, 10_000, "")))
     ended = only(engine)
     assert (ended.phase, ended.exit_code, ended.since, ended.address) == (Phase.EXITED, 143, clock.now(), None)

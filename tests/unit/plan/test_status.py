@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from spin.engines.simulated import Behaviour
+from spin.model.observed import Tables
 from spin.model.stack import Condition, Dependency, Http, Port, Restart, ServiceSpec, StackSpec, Volume
 from spin.model.status import ServiceStatus, State
 from spin.plan import roll_up, status
@@ -55,7 +56,7 @@ def test_a_new_service_tells_each_stage_that_it_is_at() -> None:
 def test_ready_is_not_healthy_before_the_edge_leads_there() -> None:
     world = world_of(WEB)
     world.settle()
-    world.table = world.foreign_routes
+    world.tables = Tables()
     assert told(world, "web") == ("initializing", "being added to the routes")
 
 

@@ -61,7 +61,8 @@ def story(world: World, *, passes: int = 2000, until: timedelta = timedelta(minu
     told: list[str] = []
     end, since = world.clock.now() + until, world.clock.now()
     for _ in range(passes):
-        observed, todo = world.observe(), world.plan()
+        observed = world.look()
+        todo = world.plan()
         if todo.steps:
             pause = round((world.clock.now() - since).total_seconds(), 1)
             told.append(f"{f'+{pause:g} s{chr(10)}' if pause else ''}{names.shorten(render(todo))}")
