@@ -294,7 +294,7 @@ async def test_hints_name_deployments_that_were_changed_or_have_changed_by_thems
 def test_what_another_engine_observed_can_be_taken_over(clock: SettableClock) -> None:
     world = World(StackSpec((replace(API, mounts=(), replicas=2),)))
     world.settle()
-    seen = world.observe()
+    seen = run(world.engine.observe(world.key))
     trial = SimulatedEngine(world.clock)
     trial.adopt(world.key, seen, {s.name: s for s in world.spec.services})
     copy = run(trial.observe(world.key))

@@ -10,6 +10,7 @@ from spin.kit.backoff import backoff
 from spin.model.names import DeploymentKey, InstanceId, container_name
 from spin.model.observed import Instance, Phase
 from spin.model.stack import Restart, ServiceSpec
+from spin.model.steps import Peer
 from spin.ports.engine import LogLine
 
 _KILLED = 137
@@ -38,7 +39,17 @@ class Container:
     exit_code: int | None = None
     oom_killed: bool = False
     restarts: int = 0
-    address: str | None = None
+    addresses: dict[str, str] = field(default_factory=dict)
+    """By Compose name of the network, while it runs."""
+    kept: dict[str, str] = field(default_factory=dict)
+    """Addresses that it must have, by network: `retain_ip`."""
+    peers: tuple[Peer, ...] = ()
+    """The other services that it was told of."""
+    connections: int | None = 0
+    """Open connections that others have made to it."""
+    altered: str = ""
+    lost: list[str] = field(default_factory=list)
+    """Networks that it was on when they were removed."""
     sick: str | None = None
     """Output of a health check that fails; None while it follows the behaviour."""
     hidden: str | None = None
@@ -54,11 +65,12 @@ class Container:
         """A process runs, or the engine is about to restart it."""
         return self.started is not None and self.finished is None
 
-    def start(self, now: datetime, address: str) -> None:
+    def start(self, now: datetime, addresses: dict[str, str]) -> None:
         self.started, self.finished, self.stop_at, self.exit_code = now, None, None, None
         self.killed = self.oom_killed = False
         self.sick, self.error, self.restarts = None, "", 0
-        self.address = address
+        self.addresses, self.connections = addresses, 0
+        self.lost.clear()
         self.log(now, "stdout", "started")
 
     def stop(self, now: datetime, grace: timedelta) -> None:
@@ -115,7 +127,7 @@ class Container:
 
     def _finish(self, when: datetime, code: int) -> None:
         self.finished, self.exit_code, self.stop_at = when, code, None
-        self.address = self.sick = None
+        self.addresses, self.connections, self.sick = {}, 0, None
         self.log(when, "stderr" if code else "stdout", f"exited with {code}")
 
     def _announce(self, now: datetime) -> None:
@@ -141,8 +153,17 @@ class Container:
         ready = self.behaviour.ready_after is not None and age >= self.behaviour.ready_after
         return Phase.READY if ready else Phase.STARTING
 
+    def next_change(self, now: datetime) -> datetime | None:
+        """When its phase, or the number of its restarts, will next be another by itself; None = never."""
+        if self.started is None or self.finished is not None:
+            return None
+        offsets = (timedelta(0), self.behaviour.ready_after, self.behaviour.unhealthy_after)
+        moments = [self.started + o for o in offsets if o is not None] + [t for t in (self._ends_at(),) if t is not None]
+        return min((t for t in moments if t > now), default=None)
+
     def observed(self, now: datetime) -> Instance:
         phase = self.phase(now)
+        addresses = tuple((a.network, self.addresses[a.network]) for a in self.spec.networks if a.network in self.addresses)
         return Instance(
             id=self.id,
             name=self.name,
@@ -152,11 +173,14 @@ class Container:
             attempt=self.attempt,
             phase=phase,
             since=self.finished or min(self.started or self.created, now),
-            address=self.address,
+            address=next((a for _, a in addresses), None),
             exit_code=self.exit_code,
             oom_killed=self.oom_killed,
             restarts=self.restarts,
             detail=self._detail(phase),
+            addresses=addresses,
+            altered=self.altered or next((f"not on network {name}" for name in self.lost), ""),
+            connections=self.connections,
         )
 
     def _detail(self, phase: Phase) -> str:
