@@ -36,7 +36,7 @@ def test_scale_says_what_will_change_then_does_it_and_follows(shop, spin) -> Non
     assert lines[5].startswith("shop is healthy in development (")
     assert [s.body for s in shop.seen if s.method == "POST"] == [
         {"replicas": {"web": 2}, "dry_run": True},
-        {"replicas": {"web": 2}, "dry_run": False},
+        {"replicas": {"web": 2}, "dry_run": False, "expect_generation": 1},
     ]
 
 
@@ -158,7 +158,7 @@ def test_promote_previews_with_the_secrets_of_the_target_and_follows_there(shop,
     secret = {"shop.password": base64.b64encode(b"\x00tr\xc3\xa9s\n").decode()}
     assert [s.body for s in shop.seen if s.method == "POST"] == [
         {"to": "production", "secrets": secret, "dry_run": True},
-        {"to": "production", "secrets": secret, "dry_run": False},
+        {"to": "production", "secrets": secret, "dry_run": False, "expect_generation": 1},
     ]
     assert shop.seen[-1].path == "/api/v1/projects/demo/environments/production/stacks/shop"
 

@@ -42,16 +42,22 @@ def container(name: str, service: str, **more: Any) -> dict[str, Any]:
         "since": "2026-01-01T00:00:00+00:00",
         "current": True,
     }
-    base |= {"routed": True, "address": "10.208.0.2", "restarts": 0, "detail": "", "image": f"{service}:1"}
+    base |= {"routed": True, "address": "10.208.0.2", "restarts": 0, "detail": "", "image": f"{service}:1", "kept": False}
     return {"name": name, "service": service, **base, **more}
 
 
 def view(stack: str = "shop", state: str = "healthy", services: tuple[dict[str, Any], ...] = (), **more: Any) -> dict[str, Any]:
     """A StackView."""
-    settled = state in ("healthy", "completed", "stopped", "removed", "failed")
+    settled = state in ("healthy", "upgraded", "completed", "stopped", "removed", "failed")
     base: dict[str, Any] = {"project": "demo", "environment": "development", "detail": "", "generation": 1, "revision": 1}
-    base |= {"origin": "up", "author": "maria", "created": "2026-01-01T00:00:00+00:00", "changed": "2026-01-01T00:00:00+00:00"}
-    base |= {"settled": settled, "urls": [], "services": list(services), "containers": []}
+    base |= {
+        "origin": "up",
+        "author": "maria",
+        "note": "",
+        "created": "2026-01-01T00:00:00+00:00",
+        "changed": "2026-01-01T00:00:00+00:00",
+    }
+    base |= {"settled": settled, "upgrade": None, "urls": [], "services": list(services), "containers": []}
     return {**base, "stack": stack, "state": state, **more}
 
 
@@ -103,6 +109,8 @@ class FakeApi:
         """DELETE was called: the script's end is followed by "not found"."""
         self.preview: dict[str, Any] = {"changes": NOTHING, "findings": [], "empty": True, "generation": 1}
         self.generation = 1
+        self.accepted: dict[str, Any] = {}
+        """What is other than usual in the answer to a change."""
         self.answers: dict[tuple[str, str], Any] = {}
         """(method, path) → an answer, or a Problem, instead of the usual one."""
         self.log_lines: list[dict[str, str]] = []
@@ -171,7 +179,8 @@ class FakeApi:
             self.after_removal = True
         there = seen.body.get("to", environment) if seen.body else environment
         place = {"project": "demo", "environment": there, "stack": name}
-        return {**place, "generation": self.generation, "revision": 1, "changes": NOTHING, "findings": []}
+        usual = {"generation": self.generation, "revision": 1, "changes": NOTHING, "findings": [], "base": None}
+        return {**place, **usual, **self.accepted}
 
     def _view(self, seen: Seen, name: str) -> Any:
         views = self.script.get(name)

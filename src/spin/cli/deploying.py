@@ -51,6 +51,6 @@ def finish(target: Stack, accepted: Accepted, *, detach: bool, timeout: float) -
         return
     begun = time.monotonic()
     view = progress.follow(target, accepted["generation"], timeout)
-    progress.conclude(target, view, time.monotonic() - begun)
+    progress.conclude(target, view, time.monotonic() - begun, accepted)
     for url in view["urls"] if view else ():
         data(url)

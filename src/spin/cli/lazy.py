@@ -66,7 +66,7 @@ class QuickCommand(TyperCommand):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         parameters = self.get_params(ctx)
         arguments = [(_shown(p), p.help) for p in parameters if p.param_type_name == "argument" and p.help]
-        options = [p.get_help_record(ctx) for p in parameters if p.param_type_name == "option"]
+        options = [p.get_help_record(ctx) for p in parameters if p.param_type_name == "option" and not p.hidden]
         for title, rows in (("Arguments", arguments), ("Options", options)):
             if rows:
                 with formatter.section(title):

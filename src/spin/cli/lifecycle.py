@@ -67,7 +67,7 @@ def _act(verb: str, targets: list[str], environment: str | None, project: str | 
                 continue
             begun = time.monotonic()
             view = progress.follow(stack, accepted["generation"], timeout)
-            progress.conclude(stack, view, time.monotonic() - begun)
+            progress.conclude(stack, view, time.monotonic() - begun, accepted)
 
 
 def rm(

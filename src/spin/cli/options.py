@@ -36,6 +36,8 @@ TimeoutOption: TypeAlias = Annotated[
     typer.Option("--timeout", metavar="SECONDS", min=1, help="How long to follow before giving up watching."),
 ]
 DetachOption: TypeAlias = Annotated[bool, typer.Option("-d", "--detach", help="Return once it is accepted; do not follow.")]
+WaitOption: TypeAlias = Annotated[bool, typer.Option("--wait", help="Follow to the end, which is the default.")]
+NoteOption: TypeAlias = Annotated[str, typer.Option("-m", "--note", metavar="TEXT", help="Kept with the revision.")]
 YesOption: TypeAlias = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 
 FOLLOW_SECONDS = 600

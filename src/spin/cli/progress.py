@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import typer
@@ -13,7 +13,7 @@ from spin.cli.output import colours, is_terminal, message
 from spin.cli.tables import clean, paint, state
 from spin.cli.times import elapsed
 from spin.client import Stack
-from spin.client.shapes import ServiceView, StackView
+from spin.client.shapes import Accepted, FailureView, ServiceView, StackView, UpgradeView
 from spin.errors import Failed, NotFound, Unavailable
 
 SILENCE_SECONDS = 60.0
@@ -21,7 +21,7 @@ SILENCE_SECONDS = 60.0
 RETRY_SECONDS = 0.5
 PATIENCE = 30.0
 """Seconds for which a stack may do nothing but fail before a command stops waiting for it."""
-RESTING = frozenset({"healthy", "completed", "stopped"})
+RESTING = frozenset({"healthy", "upgraded", "completed", "stopped"})
 WRONG = frozenset({"failed", "unhealthy", "degraded"})
 
 
@@ -89,7 +89,8 @@ def reporter(title: str) -> Reporter:
 def follow(stack: Stack, generation: int, timeout: float, *, removal: bool = False) -> StackView | None:
     """Show progress until the stack has settled at `generation` or a later one; the last view, or None where it is gone.
 
-    A stack in which nothing moves but what fails again and again is given up after PATIENCE; its view says why.
+    A stack in which nothing moves but what fails again and again is given up after PATIENCE; its view says why. An upgrade is not: the
+    platform ends it, by its deadlines, while what was there before serves.
     `timeout` in seconds. Raises Failed when the time is over, or where the stack has gone and `removal` did not ask for that.
     Ctrl-C stops watching only: it says so and ends the command with status 130.
     """
@@ -105,7 +106,7 @@ def follow(stack: Stack, generation: int, timeout: float, *, removal: bool = Fal
                 return None
             if view["settled"] and view["generation"] >= generation:
                 return view
-            stuck_since = (stuck_since or time.monotonic()) if is_stuck(view) else None
+            stuck_since = (stuck_since or time.monotonic()) if is_stuck(view) and not is_gated(view) else None
             if stuck_since is not None and time.monotonic() - stuck_since > PATIENCE:
                 return view
     except NotFound:
@@ -132,6 +133,12 @@ def is_stuck(view: StackView) -> bool:
     open_ones = [s for s in view["services"] if s["state"] not in RESTING]
     wrong = [s for s in open_ones if s["state"] in WRONG]
     return bool(wrong) and all(s in wrong or s["detail"].startswith("waiting for ") for s in open_ones)
+
+
+def is_gated(view: StackView) -> bool:
+    """An upgrade is under way, of which the platform decides whether it holds up."""
+    upgrade = view["upgrade"]
+    return upgrade is not None and upgrade["complete"] is None and upgrade["failed"] is None
 
 
 def _expect_gone(stack: Stack, *, removal: bool) -> None:
@@ -165,11 +172,18 @@ def reasons(view: StackView | None) -> list[str]:
     return lines or ([f"  {clean(view['detail'])}"] if view["detail"] else [])
 
 
-def conclude(stack: Stack, view: StackView | None, seconds: float) -> None:
-    """The last words after a change was followed. Raises Failed, with the reasons printed, where it did not succeed."""
+def conclude(stack: Stack, view: StackView | None, seconds: float, accepted: Accepted | None = None) -> None:
+    """The last words after a change was followed; `accepted` is what the platform had said to it.
+
+    Raises Failed, with the reasons printed, where it did not succeed; a rollback that took its place is no success.
+    """
     if view is None:
         message(f"{stack.name} is removed from {stack.environment} ({elapsed(seconds)}).")
         return
+    if accepted is not None and view["revision"] > accepted["revision"]:
+        _overtaken(stack, view, accepted)
+    if view["upgrade"] is not None and view["upgrade"]["failed"] is not None:
+        raise _failed_upgrade(stack, view, view["upgrade"], view["upgrade"]["failed"])
     if view["state"] == "failed" or is_stuck(view):
         for line in reasons(view):
             message(line)
@@ -180,4 +194,45 @@ def conclude(stack: Stack, view: StackView | None, seconds: float) -> None:
         raise Failed(f"{stack.name} {what} `spin logs {target} -e {stack.environment}` shows what it wrote.")
     cell = state(view["state"])
     word = paint(cell.text, cell.colour, colours=colours(sys.stderr))
-    message(f"{stack.name} is {word} in {stack.environment} ({elapsed(seconds)}).")
+    hint = f" {what_next(view)}" if what_next(view) else ""
+    message(f"{stack.name} is {word} in {stack.environment} ({elapsed(seconds)}).{hint}")
+
+
+def what_next(view: StackView) -> str:
+    """What to type where an upgrade waits for a confirmation; empty where none does."""
+    upgrade = view["upgrade"]
+    if upgrade is None or upgrade["complete"] is None or upgrade["failed"] is not None:
+        return ""
+    there = f"{view['stack']} -e {view['environment']}"
+    itself = " It is confirmed by itself otherwise." if upgrade["confirm_at"] else ""
+    return f"`spin confirm {there}` keeps it, `spin rollback {there}` goes back to revision {upgrade['base']}.{itself}"
+
+
+def _overtaken(stack: Stack, view: StackView, accepted: Accepted) -> None:
+    """Raises Failed where a rollback has taken the place of the change; says so where another change has."""
+    if view["origin"] != "rollback":
+        message(
+            f"Revision {accepted['revision']} was followed by revision {view['revision']} ({view['origin']}, {view['author']})."
+        )
+        return
+    reason, *log = view["note"].splitlines() or [""]
+    for line in log_lines(log):
+        message(line)
+    where = f"revision {accepted['base']}" if accepted["base"] else "an earlier revision"
+    raise Failed(f"{stack.name} was rolled back to {where} in {stack.environment} by {view['author']}: {clean(reason)}.")
+
+
+def _failed_upgrade(stack: Stack, view: StackView, upgrade: UpgradeView, failure: FailureView) -> Failed:
+    for line in log_lines(failure["log"]):
+        message(line)
+    there = f"{stack.name} -e {stack.environment}"
+    held = f" {', '.join(failure['held'])}: as in revision {upgrade['base']}." if failure["held"] else ""
+    return Failed(
+        f"The upgrade of {stack.name} to revision {view['revision']} has failed in {stack.environment}: {failure['reason']}.{held} "
+        f"`spin rollback {there}` gives it up; `spin up` tries again."
+    )
+
+
+def log_lines(lines: Sequence[str]) -> list[str]:
+    """The last lines that a container wrote, as they are shown."""
+    return [f"  | {clean(line)}" for line in lines]

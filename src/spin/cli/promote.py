@@ -40,7 +40,7 @@ def promote(
         preview = source.preview_promotion(to, values)
         show_preview(preview, there)
         stop_if_refused(preview, there)
-        finish(there, source.promote(to, values), detach=detach, timeout=timeout)
+        finish(there, source.promote(to, values, expect_generation=preview["generation"]), detach=detach, timeout=timeout)
 
 
 def _secret(text: str) -> tuple[str, bytes]:

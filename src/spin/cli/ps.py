@@ -9,6 +9,7 @@ import typer
 
 from spin.cli.options import EnvironmentOption, JsonOption, ProjectOption
 from spin.cli.output import json_data, message, now, print_table
+from spin.cli.progress import what_next
 from spin.cli.refs import parse_ref
 from spin.cli.session import Session
 from spin.cli.stack import service_of
@@ -61,6 +62,8 @@ def _services(views: list[StackView], only: str | None, where: str, *, all_of_th
         for view in views:
             if view["detail"] and not view["services"]:
                 message(f"{view['stack']}: {view['state']}: {view['detail']}")
+            if what_next(view):
+                message(f"{view['stack']} is upgraded. {what_next(view)}")
 
 
 def _service_row(view: StackView, service: ServiceView) -> list[str | Cell]:
@@ -77,7 +80,7 @@ def _service_row(view: StackView, service: ServiceView) -> list[str | Cell]:
 
 def _containers(views: list[StackView], only: str | None, where: str, *, all_of_them: bool, json: bool) -> None:
     every = [(view, c) for view in views for c in view["containers"] if only in (None, c["service"])]
-    shown = [(view, c) for view, c in every if all_of_them or c["phase"] not in _RESTING_CONTAINERS]
+    shown = [(view, c) for view, c in every if all_of_them or c["kept"] or c["phase"] not in _RESTING_CONTAINERS]
     if json:
         json_data([{"stack": view["stack"], **c} for view, c in shown])
     else:
@@ -94,7 +97,7 @@ def _container_row(container: ContainerView, moment: datetime) -> list[str | Cel
     return [
         container["name"],
         short(container["id"]),
-        phase if container["current"] else Cell(f"{phase.text} (old)", phase.colour),
+        phase if container["current"] else Cell(f"{phase.text} ({'kept' if container['kept'] else 'old'})", phase.colour),
         relative(container["since"], moment),
         "yes" if container["routed"] else "",
         container["address"] or "",

@@ -33,4 +33,6 @@ def scale(
             preview = stack_there.preview_scale(replicas)
             show_preview(preview, stack_there)
             stop_if_refused(preview, stack_there)
-            finish(stack_there, stack_there.scale(replicas), detach=detach, timeout=timeout)
+            finish(
+                stack_there, stack_there.scale(replicas, expect_generation=preview["generation"]), detach=detach, timeout=timeout
+            )

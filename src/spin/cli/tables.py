@@ -20,7 +20,9 @@ _COLOURS = {
     "completed": "green",
     "ready": "green",
     "running": "green",
+    "upgraded": "cyan",
     "initializing": "yellow",
+    "rolling-back": "yellow",
     "upgrading": "yellow",
     "starting": "yellow",
     "stopping": "yellow",
@@ -77,7 +79,7 @@ def paint(text: str, colour: str | None, *, colours: bool) -> str:
 
 
 def state(word: str) -> Cell:
-    """A state in its colour: green is well, yellow is under way, red needs a look."""
+    """A state in its colour: green is well, cyan waits for a person, yellow is under way, red needs a look."""
     return Cell(word, _COLOURS.get(word))
 
 
