@@ -315,6 +315,9 @@ class World:
         restarts = dict(upgrade.restarts).get(spec.name, 0)
         if instance.digest != template_digest(base.spec, spec, base.secret_versions, restarts) or instance.slot > spec.replicas:
             return False
+        wanted = self.desired.service(spec.name)
+        if wanted is not None and wanted.digest == instance.digest:
+            return False  # it is not kept, but wanted
         same = [i for i in before.instances if (i.service, i.digest, i.slot) == (spec.name, instance.digest, instance.slot)]
         return not instance.altered and instance.phase is not Phase.CREATED and len(same) == 1
 
@@ -461,7 +464,8 @@ class World:
 
     def _is_fulfilled(self, spec: ServiceSpec, i: Instance) -> bool:
         completed = i.phase is Phase.EXITED and i.exit_code == 0 and spec.restart.value in ("no", "on-failure")
-        return completed or (i.phase is Phase.READY and i.routed == (spec.http is not None or self.addresses))
+        called = self.addresses and bool(spec.networks)
+        return completed or (i.phase is Phase.READY and i.reached and i.routed == (spec.http is not None or called))
 
     def _routes_must_be_exact(self, seen: Snapshot) -> None:
         expected = set()

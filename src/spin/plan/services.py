@@ -94,10 +94,13 @@ def _view(service: DesiredService, instances: tuple[Instance, ...]) -> View:
 
 
 def _by_slot(service: DesiredService, instances: Iterable[Instance], digest: str, replicas: int) -> dict[int, Instance]:
-    """The container to stay in each slot, of those that were made from that template and that nobody has altered."""
+    """The container to stay in each slot, of those that were made from that template.
+
+    One that somebody has altered is not, unless it has done its work.
+    """
     found: dict[int, list[Instance]] = {}
     for i in instances:
-        if i.digest == digest and i.slot <= replicas and not i.altered:
+        if i.digest == digest and i.slot <= replicas and (not i.altered or ended_well(service, i)):
             found.setdefault(i.slot, []).append(i)
     return {slot: _keeper(service, found[slot]) for slot in sorted(found)}
 

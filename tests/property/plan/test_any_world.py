@@ -161,6 +161,8 @@ class Fate:
 
     def rearrange(self, name: str) -> None:
         """The service begins to speak HTTP, or ceases to, or does so elsewhere."""
+        if not next(s for s in self.world.spec.services if s.name == name).networks:
+            return
         self.world.change(name, http=self.dice.choice([None, Http(8080), Http(9000), Http(8080, (f"{name}.example.com",))]))
 
     def mishap(self) -> None:

@@ -54,7 +54,7 @@ def test_unroute_takes_away_one_target_and_the_host_stays_when_the_last_one_has_
     a, b = world.observe().instances
     leave = [Unroute(i.id, i.name, "web", "") for i in (a, b)]
     assert table_of(world, leave[0]) == (Route(HOST, OWNER, (f"{b.address}:8080",)),)
-    assert table_of(world, *leave) == (Route(HOST, OWNER, ()),)
+    assert table_of(world, *leave) == (Route(HOST, OWNER, (), hold=True),), "two that are ready are about to be led to again"
 
 
 def test_the_hosts_of_a_stopped_service_stay_and_those_of_a_removed_stack_go() -> None:

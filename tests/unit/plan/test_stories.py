@@ -176,6 +176,7 @@ def test_visitors_are_led_to_the_new_container_before_the_old_one_leaves_the_rou
 
         unroute web-1-v1 -- replaced by the changed template
 
+        +0.3 s
         stop web-1-v1 within 10 s -- replaced by the changed template
 
         remove web-1-v1 -- replaced by the changed template
@@ -338,6 +339,7 @@ def test_restart_is_a_replacement_in_the_order_of_the_dependencies() -> None:
         remove api-1-v1 -- replaced by the changed template
         unroute web-1-v1 -- replaced by the changed template
 
+        +0.3 s
         stop web-1-v1 within 10 s -- replaced by the changed template
 
         remove web-1-v1 -- replaced by the changed template
@@ -391,10 +393,15 @@ def test_a_service_that_left_the_file_is_taken_down_with_all_that_was_only_its_o
         unroute web-1-v1 -- the service is no longer part of the stack
 
         remove db-1-v1 -- the service is no longer part of the stack
+        look again in 0.25 s
+
+        remove files of db @v1 -- no container uses them any more
+        look again in 0.25 s
+
+        +0.3 s
         stop web-1-v1 within 10 s -- the service is no longer part of the stack
 
         remove web-1-v1 -- the service is no longer part of the stack
-        remove files of db @v1 -- no container uses them any more
         """,
     )
     world.must_be_converged()
@@ -457,6 +464,7 @@ def test_an_upgrade_that_never_becomes_healthy_is_tried_ever_more_slowly_while_t
 
         unroute web-1-v1 -- replaced by the changed template
 
+        +0.3 s
         stop web-1-v1 within 10 s -- replaced by the changed template
 
         remove web-1-v1 -- replaced by the changed template
@@ -474,6 +482,7 @@ def test_a_container_that_falls_ill_leaves_the_routes_and_gets_a_successor() -> 
         unroute web-1-v1 -- it is unhealthy
 
         start web-1-v1-try2 -- created
+        look again in 0.25 s
 
         +0.5 s
         route to web-1-v1-try2 -- ready
