@@ -15,6 +15,8 @@ class Backend:
     def __init__(self, name: str = "backend") -> None:
         self.name = name
         self.requests = 0
+        self.busy = 0
+        """Requests that are not answered yet."""
         self.started = asyncio.Event()
         self.release = asyncio.Event()
         self.gone = asyncio.Event()
@@ -43,6 +45,10 @@ class Backend:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
+    def connections(self) -> int:
+        return len(self._tasks)
+
+    @property
     def target(self) -> str:
         return f"127.0.0.1:{self.port}"
 
@@ -65,7 +71,16 @@ class Backend:
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         first, *lines = head.split("\r\n")
-        headers = [tuple(line.split(": ", 1)) for line in lines if line]
+        self.busy += 1
+        try:
+            return await self._answer(first, [tuple(line.split(": ", 1)) for line in lines if line], reader, writer)
+        finally:
+            self.busy -= 1
+
+    async def _answer(
+        self, first: str, headers: list[tuple[str, ...]], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        """Whether the connection is kept."""
         values = {name.lower(): value for name, value in headers}
         await reader.readexactly(int(values.get("content-length", 0)))
         self.requests += 1

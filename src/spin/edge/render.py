@@ -1,43 +1,50 @@
-"""The table of routes as Caddy's JSON, and back. Pure.
+"""The table of hosts as Caddy's JSON, and back. Pure.
 
-One route of Caddy's a host, marked by `@id` with owner and host, so that the table is read back from the configuration in force and
-nothing else has to be remembered. Hosts and targets that are not plain names and addresses are left out: Caddy would expand
-`{placeholders}` and `*` in them.
+Hosts are in groups: one route of Caddy's each, with a map from the host to its upstreams and one proxy for all of them. An upstream is a
+placeholder for a small file (`spin.edge.targets`), so where it leads is not in the configuration. Each mapping is marked by `@id`
+with owner and host, and the first route with the table's marker, so that the table is read back from the configuration in force.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from collections.abc import Iterable, Iterator
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from spin.model.observed import Route
+from spin.edge.table import Host, Table
 
 SERVER = "spin"
 """Name of the server in Caddy's configuration."""
 ROUTES = f"/config/apps/http/servers/{SERVER}/routes"
 """Path of the routes in Caddy's admin API."""
+MARKER = f"{ROUTES}/0/@id"
+"""Path of the table's marker: a few bytes instead of the whole table."""
 LISTENER = "SPIN_EDGE_LISTENER"
 """Environment variable with the file descriptor on which Caddy accepts visitors."""
+FOLDER = "targets"
+"""Where the files are that upstreams are read from, in Caddy's working directory, which is the edge's own."""
+NOBODY = "unix/none.sock"
+"""Target of a host without containers: a listener of Caddy's own, also in its working directory."""
 
-LIST = 8
-"""Routes that are tried one after another; a longer list becomes a tree."""
-FANOUT = 4
-"""Branches of the tree. Caddy tries routes in order and prepares a nested list anew for each request, so short lists win: with
-1,000 hosts a tree of 4 took 1.17 times the processor time of a single route, one of 10 took 1.35, the plain list 2.4."""
+GROUP = 250
+"""Hosts in a group. Caddy finds a host in a list of more than 100 by binary search, and then its mapping one by one. With 1,000 hosts
+this takes 3 % of a request's processor time; a route with a proxy of its own for each host, in a tree, took 20 %."""
 
-# A failed dial is tried on the next target; a container that Docker restarts is back within these seconds.
-_TRY_FOR, _TRY_EVERY, _DIAL = "5s", "100ms", "1s"
-# How long a target is left out after a failed dial. Shorter than _TRY_FOR: a service all of whose targets failed is tried again.
-_LEFT_OUT = "2s"
+# A failed dial is tried again, on any upstream, and the files are read again: a container that Docker restarts is back within these
+# seconds, and an address that nobody has any more is out of the files. Targets are not marked as failed: an upstream's file may name
+# another one by then.
+_TRY_FOR, _TRY_EVERY, _DIAL = "5s", "50ms", "500ms"
+# How long a connection to a target is kept for the next request. Shorter than any common server's own limit (gunicorn's is 2 s, most
+# have 5 s and more), so that a request is not sent on a connection that is just being closed; and a target that has left is free of
+# connections that nothing is going on in.
+_IDLE = "1500ms"
 # Below what a person notices. A negative value would flush at once, but keep requests running whose visitors have left.
 _FLUSH = "20ms"
-# Each change of the table ends the proxy of the table before. Its open WebSockets may go on for as long as this.
+# Each new configuration ends the proxy of the one before. Its open WebSockets may go on for as long as this.
 _STREAMS = "24h"
 
-_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*", re.ASCII)
-_OWNER = re.compile(r"[^\s{}]+")
 _TEXT = {"Content-Type": ["text/plain; charset=utf-8"], "X-Content-Type-Options": ["nosniff"], "Cache-Control": ["no-store"]}
 _RETRY = {"Retry-After": ["5"]}
 # What a visitor may not tell of themselves; the proxy sets X-Forwarded-For, -Host and -Proto.
@@ -45,123 +52,125 @@ _UNTRUSTED = ["X-Forwarded-*", "Forwarded", "X-Real-Ip", "True-Client-Ip"]
 _TELLING = ["Server", "Via"]
 
 
-def normalise(routes: Iterable[Route]) -> tuple[Route, ...]:
-    """The table as it can be in force: by host, targets sorted and once; of two owners of one host the first has it."""
-    table: dict[str, Route] = {}
-    for route in sorted(routes, key=lambda r: (r.host, r.owner)):
-        if _HOST.fullmatch(route.host) and _OWNER.fullmatch(route.owner) and route.host not in table:
-            targets = tuple(sorted({t for t in route.targets if _is_target(t)}))
-            table[route.host] = Route(route.host, route.owner, targets)
-    return tuple(table.values())
+def admin_socket(directory: Path) -> Path:
+    """Where Caddy's admin API is, when `directory` is the edge's own: only its owner can reach it, and no container."""
+    return directory / "admin.sock"
 
 
-def render(routes: Iterable[Route]) -> list[dict[str, Any]]:
+def render(table: Table) -> list[dict[str, Any]]:
     """The server's list of routes, for `ROUTES`."""
     clean = {"handler": "headers", "request": {"delete": _UNTRUSTED}, "response": {"delete": _TELLING, "deferred": True}}
     nobody = _answer(404, "There is no such stack here.\n")
-    return [{"handle": [clean]}, *_tree([_leaf(route) for route in normalise(routes)]), {"handle": [nobody]}]
+    groups = [_group(hosts) for hosts in _groups(table)]
+    return [{"@id": _mark(table), "handle": [clean]}, *groups, {"handle": [nobody]}]
 
 
-def read(config: Any) -> tuple[Route, ...]:
-    """The table that a list of routes stands for, sorted by host; what `render` has not made is passed over.
+def read(config: Any) -> Table:
+    """The table that a list of routes stands for; what `render` has not made is passed over.
 
-    Raises KeyError, TypeError, IndexError or AttributeError for what is no list of Caddy's routes.
+    Raises KeyError, TypeError or AttributeError for what is no list of Caddy's routes.
     """
-    return tuple(sorted(_leaves(config), key=lambda r: r.host))
+    maps = (handler for route in config or () for handler in route["handle"] if handler["handler"] == "map")
+    return Table(tuple(sorted((_host(mapping) for found in maps for mapping in found["mappings"]), key=lambda h: h.name)))
 
 
-def configuration(admin: str, storage: str) -> dict[str, Any]:
-    """Caddy's whole configuration at its start, with an empty table. `admin` is the path of its unix socket, `storage` a directory."""
+def is_marked(marker: Any, table: Table) -> bool:
+    """Whether what is at `MARKER` is the table's."""
+    return bool(marker == _mark(table))
+
+
+def configuration(directory: Path, table: Table) -> str:
+    """Caddy's whole configuration, as text. `directory` is the edge's own."""
     away = _answer(
         "{http.error.status_code}", "The service behind this name does not answer. Try again in a few seconds.\n", _RETRY
     )
-    server = {
+    not_ready = _answer(
+        503, "{http.request.host} is known here, but no container of it is ready. Try again in a few seconds.\n", _RETRY
+    )
+    common = {"protocols": ["h1"], "automatic_https": {"disable": True}, "read_header_timeout": "30s", "idle_timeout": "2m"}
+    visitors = {
         "listen": [f"fd/{{env.{LISTENER}}}"],
-        "protocols": ["h1"],
-        "automatic_https": {"disable": True},
-        "read_header_timeout": "30s",
-        "idle_timeout": "2m",
-        "routes": render(()),
+        "routes": render(table),
         "errors": {
             "routes": [{"match": [{"vars": {"{http.error.status_code}": ["502", "503", "504"]}}], "handle": [away]}],
         },
     }
-    return {
-        "admin": {"listen": f"unix/{admin}|0600", "config": {"persist": False}},
-        "storage": {"module": "file_system", "root": storage},
-        # The admin endpoint warns at each change that a unix socket has no host to check.
-        "logging": {"logs": {"default": {"level": "WARN", "exclude": ["admin"]}}},
-        # No grace period: a change of the table must never cut an answer short. At the end the supervisor sees to it.
-        "apps": {"http": {"grace_period": 0, "servers": {SERVER: server}}},
+    own = {"listen": [f"unix/{directory / NOBODY.removeprefix('unix/')}|0600"], "routes": [{"handle": [not_ready]}]}
+    whole = {
+        "admin": {"listen": f"unix/{admin_socket(directory)}|0600", "config": {"persist": False}},
+        "storage": {"module": "file_system", "root": str(directory / "storage")},
+        # The admin endpoint warns at each change that a unix socket has no host to check. The proxy's logger would describe every
+        # request as JSON only to throw it away, which is 9 % of its processor time; its errors are logged by the server.
+        "logging": {"logs": {"default": {"level": "WARN", "exclude": ["admin", "http.handlers.reverse_proxy"]}}},
+        # No grace period: a new configuration must never cut an answer short. At the end the supervisor sees to it.
+        "apps": {"http": {"grace_period": 0, "servers": {SERVER: common | visitors, "nobody": common | own}}},
     }
+    return json.dumps(whole, separators=(",", ":"))
 
 
-def _leaf(route: Route) -> dict[str, Any]:
-    return {
-        "@id": f"{route.owner} {route.host}",
-        "match": [{"host": [route.host]}],
-        "handle": [_proxy(route.targets) if route.targets else _not_ready(route.host)],
-        "terminal": True,
+def stored(text: str) -> Table:
+    """The table in a text that `configuration` has made; an empty one for any other."""
+    try:
+        return read(json.loads(text)["apps"]["http"]["servers"][SERVER]["routes"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Table()
+
+
+def _mark(table: Table) -> str:
+    return f"table {table.marker}"
+
+
+def _groups(table: Table) -> Iterator[tuple[Host, ...]]:
+    """Hosts of a group have equally many upstreams and equally many labels, as one map needs."""
+
+    def kind(host: Host) -> tuple[int, int]:
+        return host.slots, host.name.count(".")
+
+    for _, alike in itertools.groupby(sorted(table.hosts, key=kind), key=kind):
+        hosts = tuple(alike)
+        for start in range(0, len(hosts), GROUP):
+            yield hosts[start : start + GROUP]
+
+
+def _group(hosts: tuple[Host, ...]) -> dict[str, Any]:
+    labels = hosts[0].name.count(".") + 1
+    upstreams = [f"{{spin.{slot}}}" for slot in range(hosts[0].slots)]
+    leads_to = {
+        "handler": "map",
+        # The host as the visitor wrote it, but in lower case: Caddy gives that label by label only, the last one first.
+        "source": ".".join(f"{{http.request.host.labels.{label}}}" for label in reversed(range(labels))),
+        "destinations": upstreams,
+        "mappings": [_mapping(host) for host in hosts],
     }
+    return {"match": [{"host": [host.name for host in hosts]}], "handle": [leads_to, _proxy(upstreams)], "terminal": True}
 
 
-def _proxy(targets: tuple[str, ...]) -> dict[str, Any]:
-    proxy: dict[str, Any] = {
+def _mapping(host: Host) -> dict[str, Any]:
+    outputs = [f"{{file.{FOLDER}/{host.name}/{slot}}}" for slot in range(host.slots)]
+    return {"@id": f"{host.owner} {host.name}", "input": host.name, "outputs": outputs}
+
+
+def _host(mapping: Any) -> Host:
+    owner, _, name = mapping["@id"].rpartition(" ")
+    return Host(name, owner, len(mapping["outputs"]))
+
+
+def _proxy(upstreams: list[str]) -> dict[str, Any]:
+    return {
         "handler": "reverse_proxy",
-        "upstreams": [{"dial": target} for target in targets],
-        "load_balancing": {
-            "selection_policy": {"policy": "round_robin"},
-            "try_duration": _TRY_FOR,
-            "try_interval": _TRY_EVERY,
-        },
+        "upstreams": [{"dial": upstream} for upstream in upstreams],
+        # By chance and not in turn: all hosts of a group share the turn, so two that are asked alternately would each
+        # meet only every second of their targets.
+        "load_balancing": {"selection_policy": {"policy": "random"}, "try_duration": _TRY_FOR, "try_interval": _TRY_EVERY},
         "flush_interval": _FLUSH,
         "stream_close_delay": _STREAMS,
-        "transport": {"protocol": "http", "dial_timeout": _DIAL, "keep_alive": {"max_idle_conns_per_host": 32}},
+        "transport": {
+            "protocol": "http",
+            "dial_timeout": _DIAL,
+            "keep_alive": {"max_idle_conns_per_host": 32, "idle_timeout": _IDLE},
+        },
     }
-    if len(targets) > 1:  # leaving out the only one would help nobody
-        proxy["health_checks"] = {"passive": {"fail_duration": _LEFT_OUT, "max_fails": 1}}
-    return proxy
-
-
-def _not_ready(host: str) -> dict[str, Any]:
-    return _answer(503, f"{host} is known here, but no container of it is ready. Try again in a few seconds.\n", _RETRY)
 
 
 def _answer(status: int | str, body: str, headers: dict[str, list[str]] | None = None) -> dict[str, Any]:
     return {"handler": "static_response", "status_code": status, "headers": _TEXT | (headers or {}), "body": body}
-
-
-def _tree(routes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    if len(routes) <= LIST:
-        return routes
-    size = -(-len(routes) // FANOUT)
-    parts = [routes[start : start + size] for start in range(0, len(routes), size)]
-    return [
-        {
-            "match": [{"host": [route["match"][0]["host"][0] for route in part]}],
-            "handle": [{"handler": "subroute", "routes": _tree(part)}],
-            "terminal": True,
-        }
-        for part in parts
-    ]
-
-
-def _leaves(routes: Any) -> Iterator[Route]:
-    for route in routes or ():
-        handler = route["handle"][0]
-        if "@id" in route:
-            owner, _, host = route["@id"].rpartition(" ")
-            yield Route(host, owner, tuple(sorted(upstream["dial"] for upstream in handler.get("upstreams", ()))))
-        elif handler["handler"] == "subroute":
-            yield from _leaves(handler["routes"])
-
-
-def _is_target(target: str) -> bool:
-    """Whether it is `address:port`, an IPv6 address in brackets."""
-    host, _, port = target.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    try:
-        address = ipaddress.ip_address(host[1:-1] if bracketed else host)
-    except ValueError:
-        return False
-    return bracketed == (address.version == 6) and "%" not in host and port.isascii() and port.isdigit() and 0 < int(port) < 65536

@@ -7,25 +7,30 @@ from spin.model.observed import Route
 
 
 class SimulatedEdge:
-    """Implements `spin.ports.edge.Edge`; `applied` keeps every table that was set, oldest first."""
+    """Implements `spin.ports.edge.Edge`; `applied` keeps the owner and routes of every call that changed something, oldest first."""
 
     def __init__(self) -> None:
-        self.applied: list[tuple[Route, ...]] = []
+        self.applied: list[tuple[str, tuple[Route, ...]]] = []
         self.reachable = True
-        self._routes: tuple[Route, ...] = ()
+        self._table: dict[str, Route] = {}
 
     async def table(self) -> tuple[Route, ...]:
         self._answer()
-        return self._routes
+        return tuple(self._table[host] for host in sorted(self._table))
 
-    async def apply(self, routes: tuple[Route, ...]) -> None:
-        self._answer()
-        self._routes = tuple(sorted(routes, key=lambda r: r.host))
-        self.applied.append(self._routes)
+    async def routes(self, owner: str) -> tuple[Route, ...]:
+        return tuple(route for route in await self.table() if route.owner == owner)
+
+    async def set_routes(self, owner: str, routes: tuple[Route, ...]) -> None:
+        before = await self.table()
+        others = {route.host: route for route in before if route.owner != owner}
+        self._table = {route.host: route for route in routes} | others
+        if await self.table() != before:
+            self.applied.append((owner, routes))
 
     def restart_empty(self) -> None:
         """What a proxy without stored configuration does when it is killed."""
-        self._routes = ()
+        self._table = {}
 
     def _answer(self) -> None:
         if not self.reachable:

@@ -28,28 +28,16 @@ def to(*backends: Backend) -> Route:
     return Route(WEB, OWNER, tuple(sorted(b.target for b in backends)))
 
 
-async def test_a_request_in_flight_ends_well_though_its_target_was_removed(front):
-    async with Backend("old") as old, Backend("new") as new:
-        await front.edge.apply((to(old),))
-        visit = asyncio.create_task(front.get(WEB, "/slow"))
-        await old.started.wait()
-        await front.edge.apply((to(new),))
-        assert await front.name(WEB) == "new"
-        old.release.set()
-        answer = await visit
-        assert (answer.status_code, answer.headers["x-name"]) == (200, "old")
-
-
-async def test_a_stream_survives_changes_of_other_routes(front):
+async def test_a_stream_survives_changes_of_other_hosts(front):
     async with Backend() as backend:
-        await front.edge.apply((to(backend), OTHER))
+        await front.edge.set_routes(OWNER, (to(backend),))
         url = f"http://127.0.0.1:{front.port}/stream"
         async with front.visitors.stream("GET", url, headers={"Host": WEB}) as answer:
             lines = answer.aiter_lines()
-            for table in ((to(backend),), (to(backend), OTHER)):
+            for others in ((OTHER,), ()):
                 backend.lines.put_nowait(b"before\n")
                 assert await anext(lines) == "before"
-                await front.edge.apply(table)
+                await front.edge.set_routes(OTHER.owner, others)
                 backend.lines.put_nowait(b"after\n")
                 assert await asyncio.wait_for(anext(lines), 5) == "after"
             backend.lines.put_nowait(None)
@@ -72,19 +60,19 @@ async def websocket(front) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     raise AssertionError
 
 
-async def test_a_websocket_survives_changes_of_other_routes_and_the_removal_of_its_own(front):
+async def test_a_websocket_survives_changes_of_other_hosts_and_the_removal_of_its_own(front):
     async with Backend() as backend:
-        await front.edge.apply((to(backend), OTHER))
+        await front.edge.set_routes(OWNER, (to(backend),))
         reader, writer = await websocket(front)
-        for table in ((to(backend),), (OTHER,), ()):
-            await front.edge.apply(table)
+        for owner, routes in ((OTHER.owner, (OTHER,)), (OWNER, ()), (OTHER.owner, ())):
+            await front.edge.set_routes(owner, routes)
             writer.write(b"still there?")
             assert await asyncio.wait_for(reader.readexactly(12), 5) == b"still there?"
         writer.close()
         await writer.wait_closed()
 
 
-async def test_visitors_come_through_while_the_table_changes_all_the_time(front):
+async def test_visitors_come_through_while_hosts_come_and_go_all_the_time(front):
     """Each change costs a visitor one more try at most: a connection that Caddy has accepted and not read from ends unanswered."""
     changes = 20
     done = asyncio.Event()
@@ -111,27 +99,15 @@ async def test_visitors_come_through_while_the_table_changes_all_the_time(front)
         repeats.append(mine)
 
     async with Backend() as backend:
-        await front.edge.apply((to(backend),))
+        await front.edge.set_routes(OWNER, (to(backend),))
         async with asyncio.TaskGroup() as tasks:
             for _ in range(3):
                 tasks.create_task(keep_visiting())
             for turn in range(changes):
-                await front.edge.apply((to(backend), OTHER) if turn % 2 else (to(backend),))
+                await front.edge.set_routes(OTHER.owner, (OTHER,) if turn % 2 == 0 else ())
             done.set()
     assert max(repeats) <= changes
     assert len(visits) > 20
-
-
-async def test_the_same_table_again_is_no_change(front):
-    async with Backend() as backend:
-        await front.edge.apply((to(backend), OTHER))
-        await front.get(WEB)
-        kept = [c.info() for c in front.visitors._transport._pool.connections]
-        await front.edge.apply((OTHER, to(backend)))
-        await front.get(WEB)
-        assert len(front.visitors._transport._pool.connections) == len(kept) == 1
-        assert backend.requests == 2
-        assert "Request Count: 2" in front.visitors._transport._pool.connections[0].info(), "the connection was kept"
 
 
 @pytest.mark.parametrize(
@@ -141,13 +117,15 @@ async def test_the_same_table_again_is_no_change(front):
         Route("*.example.org", OWNER, ("127.0.0.1:9",)),
         Route("a b", OWNER, ("127.0.0.1:9",)),
         Route("", OWNER, ("127.0.0.1:9",)),
+        Route("../up.example.org", OWNER, ("127.0.0.1:9",)),
         Route("ok.example.org", "{owner}", ("127.0.0.1:9",)),
+        Route("ok.example.org", OTHER.owner, ("127.0.0.1:9",)),
     ],
     ids=str,
 )
 async def test_a_route_that_cannot_be_does_not_harm_the_others(front, bad):
     async with Backend("good") as good:
-        await front.edge.apply((bad, to(good)))
+        await front.edge.set_routes(OWNER, (bad, to(good)))
         assert await front.edge.table() == (to(good),)
         assert await front.name(WEB) == "good"
 
@@ -156,31 +134,70 @@ async def test_a_route_that_cannot_be_does_not_harm_the_others(front, bad):
     "target", ["{env.HOME}:80", "unix//var/run/docker.sock", "10.0.0.1", "10.0.0.1:0", "10.0.0.1:80-90", "web:80"]
 )
 async def test_only_addresses_with_a_port_become_targets(front, target):
-    await front.edge.apply((Route(WEB, OWNER, (target,)),))
+    await front.edge.set_routes(OWNER, (Route(WEB, OWNER, (target,)),))
     assert await front.edge.table() == (Route(WEB, OWNER, ()),)
     assert (await front.get(WEB)).status_code == 503
 
 
-async def test_a_host_that_two_claim_stays_with_one_of_them(front):
-    one, other = Route(WEB, "a/development/s", ("127.0.0.1:9",)), Route(WEB, "b/development/s", ("127.0.0.1:10",))
-    await front.edge.apply((other, one))
-    assert await front.edge.table() == (one,)
+async def test_an_owner_that_cannot_be_gets_nothing(front):
+    await front.edge.set_routes("{env.HOME}", (Route(WEB, "{env.HOME}", ("127.0.0.1:9",)),))
+    assert await front.edge.table() == ()
 
 
-async def test_a_caddy_that_was_killed_comes_back_with_an_empty_table_and_takes_one_again(front):
+async def test_a_change_that_another_writer_made_is_noticed(front):
+    async with Backend() as backend, CaddyEdge(front.directory) as another:
+        await front.edge.set_routes(OWNER, (to(backend),))
+        await another.set_routes(OTHER.owner, (OTHER,))
+        assert await front.edge.routes(OTHER.owner) == (OTHER,)
+        await another.set_routes(OTHER.owner, ())
+        await front.edge.set_routes(OWNER, (to(backend),))
+        assert await another.table() == (to(backend),)
+
+
+async def test_a_change_is_made_though_its_caller_gives_up_and_harms_no_other(front):
+    first = asyncio.create_task(front.edge.set_routes(OTHER.owner, (OTHER,)))
     async with Backend() as backend:
-        await front.edge.apply((to(backend),))
-        first = front.supervisor.pid
-        os.kill(first, signal.SIGKILL)
+        second = asyncio.create_task(front.edge.set_routes(OWNER, (to(backend),)))
+        await asyncio.sleep(0)
+        first.cancel()
+        await second
+        assert await front.edge.table() == (OTHER, to(backend))
+
+
+async def test_a_caddy_that_was_killed_serves_the_same_table_as_soon_as_it_is_back(front):
+    async with Backend("old") as old, Backend("new") as new:
+        await front.edge.set_routes(OWNER, (to(old),))
+        await front.edge.set_routes(OWNER, (to(new),))
+        os.kill(front.supervisor.pid, signal.SIGKILL)
         await soon(lambda: front.supervisor.restarts == 1, "Caddy again")
+        assert await front.name(WEB) == "new"
+        assert await front.edge.table() == (to(new),)
+
+
+async def test_a_platform_that_starts_again_finds_the_table_that_was_last(front):
+    async with Backend() as backend:
+        await front.edge.set_routes(OWNER, (to(backend),))
+        await front.supervisor.stop()
+        async with Supervisor(caddy_child(front.site, front.directory)) as another:
+            assert not another.adopted
+            assert await front.edge.table() == (to(backend),)
+            assert await front.name(WEB) == "backend"
+
+
+@pytest.mark.parametrize("left", ["", "{", '{"apps": 1}', "\xff"])
+async def test_a_stored_configuration_that_is_none_means_an_empty_table(front, left):
+    await front.edge.set_routes(OWNER, (Route(WEB, OWNER, ()),))
+    await front.supervisor.stop()
+    (front.directory / "caddy.json").write_bytes(left.encode("latin-1"))
+    async with Supervisor(caddy_child(front.site, front.directory)):
         assert await front.edge.table() == ()
-        await front.edge.apply((to(backend),))
-        assert await front.name(WEB) == "backend"
+        await front.edge.set_routes(OWNER, (Route(WEB, OWNER, ()),))
+        assert (await front.get(WEB)).status_code == 503
 
 
 async def test_a_caddy_that_outlived_its_supervisor_is_found_with_its_table(front):
     async with Backend() as backend:
-        await front.edge.apply((to(backend),))
+        await front.edge.set_routes(OWNER, (to(backend),))
         child = caddy_child(front.site, front.directory)
         front.supervisor._watch.cancel()  # as if it had been killed: nobody looks after Caddy now
         front.supervisor._release_lock()
@@ -195,7 +212,9 @@ async def test_an_edge_that_is_away_is_unavailable_not_empty(workplace):
         with pytest.raises(EdgeUnavailable, match="does not answer"):
             await edge.table()
         with pytest.raises(EdgeUnavailable, match="does not answer"):
-            await edge.apply(())
+            await edge.routes(OWNER)
+        with pytest.raises(EdgeUnavailable, match="does not answer"):
+            await edge.set_routes(OWNER, ())
 
 
 async def test_a_taken_port_is_reported_by_name_and_number(workplace):
@@ -231,4 +250,5 @@ async def test_everything_that_caddy_writes_is_in_its_directory_and_its_end_leav
         "storage",
         "caddy",
         "admin.sock",
+        "none.sock",
     }
