@@ -133,10 +133,10 @@ class Fate:
         self.world.engine.behave(name, behaviour, image=made.pinned)
         self.world.change(name, image=made)
 
-    def confirm(self, name: str) -> None:
+    def confirm(self, _name: str) -> None:
         self.world.confirm()
 
-    def roll_back(self, name: str) -> None:
+    def roll_back(self, _name: str) -> None:
         self.world.roll_back()
 
     def rescale(self, name: str) -> None:
@@ -179,8 +179,8 @@ class Fate:
                 engine.hide,
                 engine.reveal,
                 engine.heal,
-                lambda id: engine.connect(id, self.dice.randint(0, 3)),
-                lambda id: engine.alter(id, "renamed"),
+                lambda one: engine.connect(one, self.dice.randint(0, 3)),
+                lambda one: engine.alter(one, "renamed"),
             ]
             self.dice.choice(deeds)(victim)
         elif self.dice.random() < 0.3:
