@@ -147,3 +147,12 @@ async def test_an_engine_that_does_not_answer_in_time_is_unavailable(docker_benc
 
     async with engine_at(docker_bench, path) as engine, listening(path, silent):
         assert "in time" in (await engine.health()).detail
+
+
+async def test_a_stream_of_events_that_stays_silent_is_opened_anew(docker_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spin.engines.docker.events.QUIET", 0.3)
+    waiting = asyncio.create_task(anext(docker_bench.engine.hints()))
+    await asyncio.sleep(1)
+    assert not waiting.done()
+    await docker_bench.run(docker_bench.service())
+    assert await asyncio.wait_for(waiting, 10) == docker_bench.key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
@@ -64,3 +65,11 @@ async def test_an_image_that_no_registry_has_is_named(docker_bench: Bench, regis
 async def test_a_registry_that_does_not_answer_is_named(docker_bench: Bench) -> None:
     with pytest.raises(Failed, match="The registry localhost:1 does not answer"):
         await docker_bench.engine.execute(docker_bench.key, PullImage(f"localhost:1/test/x@sha256:{'0' * 64}", "test"))
+
+
+async def test_a_pull_in_which_nothing_moves_fails(docker_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spin.engines.docker.images.SILENCE", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and says nothing
+        pinned = f"localhost:{silent.getsockname()[1]}/test/x@sha256:{'0' * 64}"
+        with pytest.raises(Failed, match=r"cannot be pulled: Nothing has arrived for 1 s\."):
+            await docker_bench.engine.execute(docker_bench.key, PullImage(pinned, "test"))

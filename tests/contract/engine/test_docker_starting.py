@@ -95,6 +95,15 @@ async def test_a_container_that_was_restarted_has_to_come_up_again(docker_bench:
     assert seen.instances[0].phase is Phase.STARTING
 
 
+async def test_a_container_that_was_kept_stopped_has_to_come_up_again(docker_bench: Bench) -> None:
+    made = await docker_bench.run(docker_bench.service(command=perl_server(7001, after=0.7), http=Http(7001)))
+    first = await docker_bench.until_phase(made, Phase.READY)
+    await docker_bench.engine.execute(docker_bench.key, Stop(made.id, made.name, 0, "test"))
+    await docker_bench.engine.execute(docker_bench.key, Start(made.id, made.name, "test"))  # nobody has looked in between
+    assert (await docker_bench.until_phase(made, Phase.STARTING, Phase.READY)).phase is Phase.STARTING
+    assert (await docker_bench.until_phase(made, Phase.READY)).since > first.since
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from contextlib import suppress
 from dataclasses import replace
 
@@ -221,3 +222,95 @@ async def test_another_image_that_is_missing_makes_creating_fail(bench: Bench) -
     spec = replace(bench.service(), image=replace(bench.image, digest="sha256:" + "0" * 64))
     with pytest.raises(Failed):
         await bench.engine.execute(bench.key, Create(spec, digest_of("web"), 1, 1, "test"))
+
+
+async def test_a_running_container_has_an_address_on_each_of_its_networks(bench: Bench) -> None:
+    made = await bench.create(bench.service(networks=(Attachment("front"), Attachment("back"))))
+    assert (made.addresses, made.altered) == ((), "")
+    await bench.engine.execute(bench.key, Start(made.id, made.name, "test"))
+    seen = await bench.until(lambda s: s.instances[0].phase is Phase.READY)
+    (ready,) = seen.instances
+    assert [name for name, _ in ready.addresses] == ["front", "back"]
+    assert ready.address == ready.addresses[0][1]
+    assert [link.network for link in seen.links] == ["back", "front"]
+    subnets = {link.network: ipaddress.ip_network(link.subnet) for link in seen.links}
+    assert all(ipaddress.ip_address(address) in subnets[name] for name, address in ready.addresses)
+    assert len({link.interface for link in seen.links}) == 2
+
+
+async def test_an_internal_network_is_said_to_be_one(bench: Bench) -> None:
+    await bench.engine.execute(bench.key, EnsureNetwork(Network("vault", internal=True), "test"))
+    await bench.engine.execute(bench.key, EnsureNetwork(Network("default"), "test"))
+    assert [(link.network, link.internal) for link in (await bench.engine.observe(bench.key)).links] == [
+        ("default", False),
+        ("vault", True),
+    ]
+
+
+async def test_a_stopped_container_runs_again_as_itself(bench: Bench) -> None:
+    made = await bench.run(bench.service())
+    await bench.until_phase(made, Phase.READY)
+    await bench.engine.execute(bench.key, Stop(made.id, made.name, 0, "test"))
+    assert (await bench.engine.observe(bench.key)).instances[0].addresses == ()
+    await bench.engine.execute(bench.key, Start(made.id, made.name, "test"))
+    again = await bench.until_phase(made, Phase.READY)
+    assert (again.name, again.attempt, again.exit_code, again.restarts) == (made.name, 1, None, 0)
+    assert again.address is not None
+
+
+async def test_nobody_is_connected_to_a_container_that_nobody_knows(bench: Bench) -> None:
+    made = await bench.run(bench.service())
+    await bench.until_phase(made, Phase.READY)
+    assert (await bench.engine.observe(bench.key, draining={made.id})).instances[0].connections == 0
+
+
+async def test_the_overview_changes_with_what_could_be_observed_and_only_then(bench: Bench) -> None:
+    other = bench.another("blog")
+    await bench.engine.execute(other, EnsureNetwork(Network("default"), "test"))
+    seen = [await bench.engine.overview()]
+
+    async def changed() -> bool:
+        seen.append(await bench.engine.overview())
+        assert seen[-1][other] == seen[0][other]
+        return seen[-1].get(bench.key) != seen[-2].get(bench.key)
+
+    assert not await changed()
+    assert bench.key not in seen[-1]
+    made = await bench.create(bench.service(restart=Restart.NO))
+    assert await changed()
+    assert not await changed()
+    await bench.engine.execute(bench.key, Start(made.id, made.name, "test"))
+    assert await changed()
+    await bench.until_phase(made, Phase.READY)
+    assert await changed()
+    assert not await changed()
+    await bench.kill(made)
+    await bench.until_phase(made, Phase.EXITED)
+    assert await changed()
+    await bench.engine.execute(bench.key, EnsureVolume(Volume("data"), "test"))
+    assert await changed()
+    await bench.engine.execute(bench.key, Remove(made.id, made.name, "test"))
+    assert await changed()
+    assert seen[-1].keys() == await bench.engine.keys() == {bench.key, other}
+    await bench.engine.execute(bench.key, RemoveNetwork("default", "test"))
+    assert await changed()
+    assert seen[-1].keys() == await bench.engine.keys() == {other}, "a volume alone keeps no deployment"
+
+
+async def test_a_service_that_retains_its_address_keeps_it_for_each_slot(bench: Bench) -> None:
+    spec = bench.service(retain_ip=True, networks=(Attachment("front"), Attachment("back")))
+    old = [await bench.run(spec, slot=slot) for slot in (1, 2)]
+    await bench.run(bench.service("other", networks=(Attachment("front"),)))
+    seen = await bench.until(lambda s: all(i.phase is Phase.READY for i in s.instances))
+    before = {(i.service, i.slot): i.addresses for i in seen.instances}
+    assert len({a for addresses in before.values() for a in addresses}) == 5
+    new = [await bench.create(spec, slot=slot, digest=digest_of("new")) for slot in (2, 1)]
+    with pytest.raises(Failed, match="in use"):
+        await bench.engine.execute(bench.key, Start(new[0].id, new[0].name, "test"))
+    for made in old:
+        await bench.engine.execute(bench.key, Stop(made.id, made.name, 0, "test"))
+    for made in new:
+        await bench.engine.execute(bench.key, Start(made.id, made.name, "test"))
+    seen = await bench.until(lambda s: all(i.phase is Phase.READY for i in s.instances if i.digest == digest_of("new")))
+    after = {(i.service, i.slot): i.addresses for i in seen.instances if i.digest == digest_of("new")}
+    assert after == {place: addresses for place, addresses in before.items() if place[0] == "web"}

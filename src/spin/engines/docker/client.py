@@ -27,14 +27,16 @@ NEWEST_API: Final = (1, 47)
 BRIEF: Final = aiohttp.ClientTimeout(total=60, sock_connect=5)
 """For requests that an engine in good order answers in milliseconds."""
 GREETING: Final = aiohttp.ClientTimeout(total=5, sock_connect=5)
-ENDLESS: Final = aiohttp.ClientTimeout(total=None, sock_connect=5)
+ROOM: Final = 60.0
+"""Seconds to wait until the pool of connections has one."""
+ENDLESS: Final = aiohttp.ClientTimeout(total=None, connect=ROOM, sock_connect=5)
 
 Body = Mapping[str, Any]
 
 
 def lasting(seconds: float) -> aiohttp.ClientTimeout:
     """For a request that may stay silent for at most `seconds`."""
-    return aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=seconds)
+    return aiohttp.ClientTimeout(total=None, connect=ROOM, sock_connect=5, sock_read=seconds)
 
 
 class Client:

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import quote
 
+import aiohttp
 from aiodocker.exceptions import DockerError
 
 from spin.engines.docker.client import Client, json_lines, lasting
 from spin.engines.docker.reasons import sentence
-from spin.errors import Failed
+from spin.errors import EngineUnavailable, Failed
 from spin.ports.engine import PullAccess
 
 SILENCE = 300.0
@@ -84,6 +85,10 @@ class Images:
                 errors = [str(said["error"]) async for said in json_lines(answer) if "error" in said]
         except DockerError as error:
             errors = [error.message]
+        except EngineUnavailable as error:
+            if not isinstance(error.__cause__, aiohttp.SocketTimeoutError):
+                raise
+            errors = [f"nothing has arrived for {SILENCE:.0f} s"]
         finally:
             self.changed()
         if errors:
