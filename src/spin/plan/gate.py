@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import floor
 
@@ -109,5 +109,5 @@ def _reason(desired: Desired, i: Instance) -> str:
     name = container_name(desired.key.stack, i.service, i.slot)
     if i.phase is Phase.UNHEALTHY:
         return f"{name} is unhealthy" + (f": {i.detail}" if i.detail else "")
-    plain = how_it_ended(i)
-    return f"{name}: {plain}" + (f": {i.detail}" if i.detail and i.detail != plain and not plain.startswith(i.detail) else "")
+    plain = how_it_ended(replace(i, restarts=0))
+    return f"{name}: {how_it_ended(i)}" + (f": {i.detail}" if i.detail and not i.detail.startswith(plain) else "")
