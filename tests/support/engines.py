@@ -151,8 +151,10 @@ def digest_of(text: str) -> str:
 
 
 @asynccontextmanager
-async def docker_engine(site: Site, secrets: Secrets, access: Access, url: str | None = None) -> AsyncIterator[DockerEngine]:
-    engine = DockerEngine(site, secrets, access, url)
+async def docker_engine(
+    site: Site, secrets: Secrets, access: Access, url: str | None = None, *, service_addresses: bool = False
+) -> AsyncIterator[DockerEngine]:
+    engine = DockerEngine(site, secrets, access, url, service_addresses=service_addresses)
     try:
         yield engine
     finally:

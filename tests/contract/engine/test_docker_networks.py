@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
 from dataclasses import replace
 
 import pytest
@@ -13,9 +14,9 @@ from spin.errors import Failed
 from spin.model.names import DeploymentKey, container_name
 from spin.model.observed import Instance, Phase
 from spin.model.stack import Attachment, Http, Network, Volume
-from spin.model.steps import Create, EnsureNetwork, EnsureVolume, Remove, RemoveNetwork, Stop
+from spin.model.steps import Create, EnsureNetwork, EnsureVolume, Peer, Remove, RemoveNetwork, Stop
 from support.docker import engine_site, inside, inspect, perl_server
-from support.engines import Bench, digest_of
+from support.engines import Bench, digest_of, docker_engine
 from support.platform import docker
 
 PORT = 7000
@@ -178,3 +179,51 @@ async def test_of_two_networks_that_were_made_at_the_same_moment_the_older_stays
     await docker_bench.engine.execute(key, EnsureNetwork(Network("default"), "test"))
     left = docker("network", "ls", "--quiet", "--no-trunc", "--filter", f"label=spin.site={docker_bench.site.id}").split()
     assert left == [first["Id"]]
+
+
+async def test_containers_find_the_other_services_by_their_stable_addresses(docker_bench: Bench) -> None:
+    key, site = docker_bench.key, docker_bench.site
+    networks = (Attachment("front"), Attachment("back"))
+    peers = (
+        Peer("back", ("db", "store"), 7),
+        Peer("front", ("api", "shop-api-1"), 3),
+        Peer("back", ("api",), 3),
+        Peer("vault", ("safe",), 4),
+        Peer("front", ("nowhere",), 10_000),
+    )
+    async with docker_engine(site, docker_bench.secrets, docker_bench.access, service_addresses=True) as engine:
+        assert engine.capabilities.service_addresses
+        for attachment in networks:
+            await engine.execute(key, EnsureNetwork(Network(attachment.network), "test"))
+        spec = docker_bench.service(networks=networks, retain_ip=True)
+        await engine.execute(key, Create(spec, digest_of("web"), 1, 1, "test", peers))
+        seen = await engine.observe(key)
+    subnets = {link.network: link.subnet for link in seen.links}
+    made = inspect(seen.instances[0].id)
+    assert made["HostConfig"]["ExtraHosts"] == [
+        f"api:{site.service_address(subnets['front'], 3)}",
+        f"shop-api-1:{site.service_address(subnets['front'], 3)}",
+        f"db:{site.service_address(subnets['back'], 7)}",
+        f"store:{site.service_address(subnets['back'], 7)}",
+    ]
+    assert labels.ADDRESSES not in made["Config"]["Labels"], "with stable addresses no container keeps its own"
+    await docker_bench.engine.execute(key, Create(spec, digest_of("web"), 2, 1, "test", peers))
+    plain = (await docker_bench.engine.observe(key)).instances[1]
+    assert not inspect(plain.id)["HostConfig"]["ExtraHosts"], "an engine without them tells no addresses"
+
+
+async def test_the_bridges_of_networks_are_named_as_the_host_has_them(docker_bench: Bench) -> None:
+    key, site = docker_bench.key, docker_bench.site
+    await docker_bench.engine.execute(key, EnsureNetwork(Network("default"), "test"))
+    marks = {**labels.labels_for(site.id, key, labels.Kind.NETWORK), labels.NAME: "named"}
+    bridge = f"s-{site.id[:10]}"
+    docker(
+        *("network", "create", "--subnet", "198.18.77.0/28", "--opt", f"com.docker.network.bridge.name={bridge}"),
+        *(f"--label={n}={v}" for n, v in marks.items()),
+        labels.network(site.id, key, "named"),
+    )
+    links = (await docker_bench.engine.observe(key)).links
+    assert [link.network for link in links] == ["default", "named"]
+    assert links[1].interface == bridge
+    bridges = {name for _, name in socket.if_nameindex()}
+    assert {link.interface for link in links} <= bridges

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from spin.engines.docker import labels
+from spin.engines.docker.connections import count
 from spin.engines.docker.frames import Frames
 from spin.engines.docker.images import canonical
 from spin.engines.docker.networks import free_subnets, routes, subnets_of
 from spin.engines.docker.observe import NEVER, moment, phase, probe_for
+from spin.engines.docker.overview import status_words
 from spin.engines.docker.probes import Command, Connect, Run
 from spin.engines.docker.reasons import LONGEST, sentence
 from spin.errors import Failed
@@ -199,3 +201,60 @@ def asked(health: str | None, **config: Any) -> dict[str, Any]:
 )
 def test_who_finds_out_whether_a_container_is_up_and_how(seen: dict[str, Any], probe: object) -> None:
     assert probe_for(seen, "10.0.0.2", NOW) == probe
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("Up 3 minutes (healthy)", "Up (healthy)"),
+        ("Up Less than a second (health: starting)", "Up (health: starting)"),
+        ("Up About an hour (Paused)", "Up (Paused)"),
+        ("Exited (137) 2 weeks ago", "Exited (137)"),
+        ("Restarting (1) About a minute ago", "Restarting (1)"),
+        ("Created", "Created"),
+    ],
+)
+def test_the_engines_words_without_times(said: str, words: str) -> None:
+    assert status_words(said) == words
+
+
+ROW = "{n:4d}: {local}:{port} {peer}:9C40 {state} 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0"
+HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
+ANY, MINE, THEIRS, SELF = "00000000", "0200D00A", "0100D00A", "0100007F"
+ANY6, MAPPED, SELF6 = "0" * 32, "0000000000000000FFFF0000", "00000000000000000000000001000000"
+
+
+def table(*rows: tuple[str, str, str, str]) -> str:
+    lines = (ROW.format(n=n, local=a, port=p, peer=b, state=s) for n, (a, p, b, s) in enumerate(rows))
+    return "\n".join((HEAD, *lines)) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("v4", "v6", "number"),
+    [
+        ([(ANY, "1F90", ANY, "0A")], [], 0),
+        ([(ANY, "1F90", ANY, "0A"), (MINE, "1F90", THEIRS, "01"), (MINE, "1F90", THEIRS, "01")], [], 2),
+        ([(ANY, "1F90", ANY, "0A"), *((MINE, "1F90", THEIRS, s) for s in ("03", "04", "08", "09", "0B"))], [], 5),
+        ([(ANY, "1F90", ANY, "0A"), *((MINE, "1F90", THEIRS, s) for s in ("02", "05", "06", "07"))], [], 0),
+        ([(ANY, "1F90", ANY, "0A"), (MINE, "D431", THEIRS, "01")], [], 0),
+        ([(ANY, "1F90", ANY, "0A"), (SELF, "1F90", SELF, "01")], [], 0),
+        ([], [(ANY6, "1F90", ANY6, "0A"), (MAPPED + MINE, "1F90", MAPPED + THEIRS, "01")], 1),
+        ([], [(ANY6, "1F90", ANY6, "0A"), (MAPPED + SELF, "1F90", MAPPED + SELF, "01"), (SELF6, "1F90", SELF6, "01")], 0),
+        ([(MINE, "1F90", THEIRS, "01")], [(ANY6, "1F90", ANY6, "0A")], 1),
+    ],
+    ids=[
+        "only listening",
+        "established",
+        "coming up, or not finished",
+        "going out, peer done, over",
+        "to another port: its own",
+        "from itself",
+        "IPv4 on an IPv6 socket",
+        "from itself on an IPv6 socket",
+        "tables together",
+    ],
+)
+def test_open_connections_in_the_kernels_tables(
+    v4: list[tuple[str, str, str, str]], v6: list[tuple[str, str, str, str]], number: int
+) -> None:
+    assert count([table(*v4), table(*v6)]) == number

@@ -54,7 +54,7 @@ def group(containers: Iterable[Listed], networks: Iterable[Listed], volumes: Ite
 
 def status_words(status: str) -> str:
     """The engine's words for people ("Up 3 minutes (healthy)") without the times in them."""
-    return _DURATION.sub("", status)
+    return " ".join(_DURATION.sub("", status).split())
 
 
 def _container(listed: Listed) -> str:
