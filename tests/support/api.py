@@ -129,10 +129,14 @@ class World:
         self, stack: str = "shop", person: str = "dora", environment: str = "development", **body: Any
     ) -> httpx.Response:
         """Deploy; `body` are the arguments of `submission`."""
-        extra = {name: body.pop(name) for name in ("expect_generation", "note") if name in body}
+        extra = {name: body.pop(name) for name in ("expect_generation", "note", "force", "on_failure") if name in body}
         project = next(iter(PEOPLE[person] or {"lab": None}))
         sent = {"submission": submission(**body), **extra}
         return await self.as_(person).put(path(stack, project=project, environment=environment), json=sent)
+
+    async def plan(self, stack: str = "shop", person: str = "dora", *, force: bool = False, **body: Any) -> httpx.Response:
+        """Ask what deploying would change."""
+        return await self.as_(person).post(path(stack) + "/plan", json={"submission": submission(**body), "force": force})
 
     async def settle(self, stack: str = "shop", environment: str = "development") -> None:
         """Let the controller work on the stack until nothing is under way; it may be gone then."""

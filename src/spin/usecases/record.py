@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
 from spin.model.principal import Principal
 from spin.model.revision import Deployment, Origin, Revision, ServiceWish
 from spin.model.stack import FailureAction, StackSpec
-from spin.model.status import DeploymentStatus
+from spin.model.status import DeploymentStatus, Progress
 from spin.plan import Action, Changes, compare, progress_of, upgrades
 from spin.ports.store import UnitOfWork
 from spin.usecases.admission import Candidate, Current, secret_versions
@@ -19,8 +20,9 @@ async def preview(work: UnitOfWork, candidate: Candidate, current: Current, *, f
     """What `record` would do."""
     versions = await secret_versions(work, candidate)
     changes = compare(current.spec, candidate.spec, old_secrets=current.secret_versions, new_secrets=versions)
-    if force:
-        changes = _forced(changes)
+    if current.deployment is not None:
+        progress = _progress(current.deployment, await work.status(candidate.key))
+        changes = _replacing(changes, _anew(changes, progress, force=force))
     return Preview(changes, candidate.findings, changes.empty, current.generation)
 
 
@@ -39,9 +41,9 @@ async def record(
 ) -> Accepted:
     """Append the revision and point the deployment at it, within the caller's write transaction.
 
-    Where nothing differs from the desired state there is no new revision; an upgrade that has failed is tried again then. `run`:
-    services that were stopped run again, as after `docker compose up`. `force`: all containers are replaced. `on_failure`: what
-    becomes of the upgrade, if it is one and fails. Raises Conflict when somebody else was faster.
+    Where nothing differs from the desired state there is no new revision. An upgrade that has failed is tried again, with new
+    containers. `run`: services that were stopped run again, as after `docker compose up`. `force`: all containers are replaced.
+    `on_failure`: what becomes of the upgrade, if it is one and fails. Raises Conflict when somebody else was faster.
     """
     key = candidate.key
     versions = dict(await secret_versions(work, candidate))
@@ -50,8 +52,6 @@ async def record(
         versions[name] = info.version
     pairs = tuple(sorted(versions.items()))
     changes = compare(current.spec, candidate.spec, old_secrets=current.secret_versions, new_secrets=pairs)
-    if force:
-        changes = _forced(changes)
     old = current.deployment
     number = old.revision if old is not None else 0
     same = current.revision is not None and current.spec == candidate.spec and current.secret_versions == pairs and not force
@@ -63,11 +63,12 @@ async def record(
         deployment = Deployment(key, generation=1, revision=number, created=now, changed=now, numbers=numbers)
         await work.add_deployment(deployment)
     else:
-        deployment = _pointed(old, candidate.spec, number, run=run, force=force)
         status = await work.status(key)
-        progress = progress_of(old, None if status is None else status.progress)
-        failed = progress is not None and progress.failure is not None
-        if not same or failed:
+        progress = _progress(old, status)
+        anew = _anew(changes, progress, force=force)
+        changes = _replacing(changes, anew)
+        deployment = _pointed(old, candidate.spec, number, anew, run=run)
+        if not same or anew:
             worked = await _worked(work, current, status)
             upgrade = upgrades.accept(old, changes, now, worked=worked, force=force, on_failure=on_failure)
             deployment = replace(deployment, upgrade=upgrade)
@@ -78,13 +79,21 @@ async def record(
     return accepted(deployment, changes, candidate.findings)
 
 
-def _forced(changes: Changes) -> Changes:
-    """With every service that stays replaced."""
-    stay = (Action.CHANGE, Action.UNCHANGED)
-    return replace(
-        changes,
-        services=tuple(replace(s, action=Action.CHANGE, replaces=True) if s.action in stay else s for s in changes.services),
-    )
+def _progress(deployment: Deployment, status: DeploymentStatus | None) -> Progress | None:
+    return progress_of(deployment, None if status is None else status.progress)
+
+
+def _anew(changes: Changes, progress: Progress | None, *, force: bool) -> frozenset[str]:
+    """The services that get new containers though nothing about them has changed: all, or those with which an upgrade has failed."""
+    failure = None if progress is None else progress.failure
+    failed = frozenset() if failure is None else frozenset({failure.service, *failure.held})
+    stay = (s.name for s in changes.services if s.action in (Action.CHANGE, Action.UNCHANGED) and not s.replaces)
+    return frozenset(name for name in stay if force or name in failed)
+
+
+def _replacing(changes: Changes, anew: Collection[str]) -> Changes:
+    services = (replace(s, action=Action.CHANGE, replaces=True) if s.name in anew else s for s in changes.services)
+    return replace(changes, services=tuple(services))
 
 
 async def _worked(work: UnitOfWork, current: Current, status: DeploymentStatus | None) -> bool:
@@ -99,11 +108,11 @@ async def _worked(work: UnitOfWork, current: Current, status: DeploymentStatus |
     )
 
 
-def _pointed(old: Deployment, spec: StackSpec, revision: int, *, run: bool, force: bool) -> Deployment:
-    """The deployment at that revision; wishes for services that are gone are dropped."""
+def _pointed(old: Deployment, spec: StackSpec, revision: int, anew: Collection[str], *, run: bool) -> Deployment:
+    """The deployment at that revision, with the services `anew` restarted; wishes for services that are gone are dropped."""
     wishes = []
     for wish in (old.wish(s.name) for s in spec.services):
-        changed = replace(wish, stopped=wish.stopped and not run, restarts=wish.restarts + force)
+        changed = replace(wish, stopped=wish.stopped and not run, restarts=wish.restarts + (wish.service in anew))
         if changed != ServiceWish(wish.service):
             wishes.append(changed)
     return replace(old, revision=revision, wishes=tuple(wishes), numbers=upgrades.numbered(old.numbers, spec))
