@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from spin.engines.simulated import SimulatedEngine
 from spin.errors import SpinError
-from spin.model.names import DeploymentKey, EnvironmentName, ProjectName, StackName
+from spin.model.names import DeploymentKey, EnvironmentName, InstanceId, ProjectName, StackName
 from spin.model.observed import Instance, Phase, Route, Snapshot, Tables
 from spin.model.revision import Deployment, Goal, Origin, Revision, ServiceWish, Upgrade
 from spin.model.stack import Condition, Image, ServiceSpec, StackSpec, UpdateOrder, template_digest
@@ -228,6 +228,7 @@ class World:
     def execute(self, step: Step, observed: Snapshot) -> None:
         """Do `step`, planned from `observed`, under the eyes of the watchman. Faults of the engine are the next pass's business."""
         before = self.observe()
+        led = {i.id for i in before.instances if self._is_led_to(i)}
         self._object_before(step, before, observed)
         try:
             if isinstance(step, RouteTo | Unroute):
@@ -239,6 +240,7 @@ class World:
             self._must(self.tolerant or error.message == SIMULATED, step, f"the engine refused it: {error.message}")
         else:
             self.done.append(text(step))
+        self._note_unrouted(led)
         self._object_after(step, before)
 
     def tidy(self) -> None:
@@ -353,16 +355,18 @@ class World:
             return sum(i.phase is Phase.READY for i in mine) >= max(1, least)
         return bool(completed) or any(i.phase in (Phase.STARTING, Phase.READY, Phase.UNHEALTHY) for i in mine)
 
+    def _note_unrouted(self, led: set[InstanceId]) -> None:
+        for i in self.observe().instances:
+            if self._is_led_to(i):
+                self.unrouted.pop(i.id, None)
+            elif i.id in led:
+                self.unrouted[i.id] = self.clock.now()
+
     def _object_after(self, step: Step, before: Snapshot) -> None:
         after = self.observe()
         table = self.tables.routes
         self._must({r.owner for r in table} <= {str(self.key)}, step, "it made somebody else's routes")
         self._must(len({r.host for r in table}) == len(table), step, "two routes have one host")
-        for i in after.instances:
-            if self._is_led_to(i):
-                self.unrouted.pop(i.id, None)
-            else:
-                self.unrouted.setdefault(i.id, self.clock.now())
         if isinstance(step, Create):
             same = [i for i in after.instances if (i.service, i.slot, i.digest) == (step.spec.name, step.slot, step.digest)]
             self._must(len({i.attempt for i in same}) == len(same), step, "two containers are the same attempt")
@@ -390,7 +394,12 @@ class World:
         done = [
             i
             for i in mine
-            if wanted and i.digest == wanted.digest and i.phase is Phase.EXITED and i.exit_code == 0 and i.since >= asked
+            if wanted
+            and i.digest == wanted.digest
+            and i.phase is Phase.EXITED
+            and i.exit_code == 0
+            and i.since >= asked
+            and not i.altered
         ]
         run_once = {i.slot for i in done if i.slot <= spec.replicas} if spec.restart.value in ("no", "on-failure") else set()
         serving = sum(

@@ -30,6 +30,7 @@ class DesiredService:
     spec: ServiceSpec
     digest: str
     budget: Budget
+    order: UpdateOrder
     stopped: bool = False
     started: datetime | None = None
     """When a person last asked to start it: a container that ended before that moment is started once more."""
@@ -58,10 +59,6 @@ class DesiredService:
     @property
     def name(self) -> str:
         return self.spec.name
-
-    @property
-    def order(self) -> UpdateOrder:
-        return self.spec.update_order
 
     @property
     def replicas(self) -> int:
@@ -127,7 +124,7 @@ def desire(
     if failure is not None and deployment.upgrade is not None:
         held = dict.fromkeys(failure.held, (deployment.upgrade.since, failure.when))
     names = sorted({s.name for side in (new, old) if side is not None for s in side.revision.spec.services})
-    numbers = dict(deployment.numbers) if addresses else {}
+    numbers = dict(deployment.numbers) if addresses else None
     services = tuple(_service(name, new, old, deployment.wish(name), numbers, held.get(name)) for name in names)
     networks = {n.name for side in (new, old) if side for n in side.revision.spec.networks}
     networks |= {a.network for service in services for a in service.spec.networks}
@@ -162,7 +159,7 @@ def _service(
     new: _Side,
     old: _Side | None,
     wish: ServiceWish,
-    numbers: dict[str, int],
+    numbers: dict[str, int] | None,
     resumed: tuple[datetime, datetime] | None,
 ) -> DesiredService:
     """`resumed`: the upgrade has failed, and what it stopped between these moments runs again."""
@@ -176,10 +173,13 @@ def _service(
     changed = old is not None and new.service(name) is not None and (kept is not None or old.service(name) is None)
     if service is None:
         return _retired(name, other or side, kept, changed=changed)
+    # Without stable addresses `retain_ip` means the very address, which two containers cannot have at once.
+    order = UpdateOrder.STOP_FIRST if service.retain_ip and numbers is None else service.update_order
     return DesiredService(
         spec=service,
         digest=side.digest(service),
-        budget=budget_for(service.update_order, service.replicas, service.update.parallelism),
+        budget=budget_for(order, service.replicas, service.update.parallelism),
+        order=order,
         stopped=wish.stopped,
         started=wish.started if resumed is None else resumed[1],
         resumed=wish.resumed if resumed is None else resumed[0],
@@ -187,8 +187,8 @@ def _service(
         volumes=_volumes(side.revision.spec, service),
         configs=tuple((g, c) for g in service.configs for c in side.revision.spec.configs if c.name == g.source),
         secrets=_secrets(side.revision, service),
-        number=numbers.get(name),
-        peers=_peers(side.revision.spec, service, numbers),
+        number=None if numbers is None else numbers.get(name),
+        peers=_peers(side.revision.spec, service, numbers or {}),
         kept=kept,
         changed=changed,
         held=held,
@@ -203,6 +203,7 @@ def _retired(name: str, side: _Side, kept: Kept | None, *, changed: bool) -> Des
         spec,
         digest="",
         budget=budget_for(spec.update_order, 0),
+        order=spec.update_order,
         kept=kept,
         changed=changed,
         retired=True,

@@ -82,14 +82,17 @@ def survey(desired: Desired, observed: Snapshot) -> Survey:
 def _view(service: DesiredService, instances: tuple[Instance, ...]) -> View:
     keepers = _by_slot(service, instances, service.digest, service.replicas)
     chosen = {i.id for i in keepers.values()}
-    kept = {} if service.kept is None else _by_slot(service, instances, service.kept.digest, service.kept.replicas)
+    kept: dict[int, Instance] = {}
+    if service.kept is not None:
+        have_run = [i for i in instances if i.phase is not Phase.CREATED]
+        kept = _by_slot(service, have_run, service.kept.digest, service.kept.replicas)
     return View(
         service,
         instances,
         tuple(keepers.values()),
         tuple(slot for slot in range(1, service.replicas + 1) if slot not in keepers),
         tuple(i for i in instances if i.id not in chosen),
-        tuple(i for i in kept.values() if i.phase is not Phase.CREATED),
+        tuple(kept.values()),
     )
 
 

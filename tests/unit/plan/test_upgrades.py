@@ -401,6 +401,12 @@ def test_stop_first_is_done_where_it_is_asked_for() -> None:
     assert most == 1
 
 
+def test_a_container_that_keeps_its_very_address_is_stopped_before_its_successor_starts() -> None:
+    for addresses, order in ((False, UpdateOrder.STOP_FIRST), (True, UpdateOrder.START_FIRST)):
+        world = World(StackSpec((replace(WEB, retain_ip=True),)), addresses=addresses)
+        assert world.desired.services[0].order is order
+
+
 # Healing.
 
 
