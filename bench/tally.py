@@ -69,6 +69,7 @@ class Tally:
     visits: list[Visit] = field(default_factory=list)
     sessions: list[Session] = field(default_factory=list)
     _at: int = 0
+    _ordered: list[Visit] = field(default_factory=list)
 
     def read(self) -> None:
         """What has been written since the last time; half a line stays for the next."""
@@ -85,7 +86,10 @@ class Tally:
 
     def between(self, begin: float, end: float) -> list[Visit]:
         """Visits that were due in this time."""
-        return [v for v in self.visits if begin <= v.due < end]
+        if len(self._ordered) != len(self.visits):
+            self._ordered = sorted(self.visits, key=lambda v: v.due)
+        first, last = (bisect.bisect_left(self._ordered, moment, key=lambda v: v.due) for moment in (begin, end))
+        return self._ordered[first:last]
 
     # ---- WebSockets ----------------------------------------------------------------------------------------------------------
 

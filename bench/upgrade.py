@@ -29,13 +29,14 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import compose
-from tally import Session, Tally, Visit, failures, percentile
+from outcome import Made, Outcome, broken, report
+from tally import Tally, Visit, failures
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 from stage import ROOT, Failure, Stage, docker
@@ -46,15 +47,9 @@ PROJECT = "bench"
 REPLICAS = 2
 MOST_REPLICAS = 5
 
-STOP_GRACE_SECONDS = 5.0
-"""As in the stack's Compose file."""
 WARM_SECONDS = 3.0
 SEEN_SECONDS = 30.0
 """How long after the command's end visitors may still meet what it replaced; far more than any answer takes."""
-
-LEAST_REQUESTS = 100_000
-MOST_RATIO = 3.0
-"""p99 during the changes to p99 before."""
 
 
 class Side(Protocol):
@@ -185,54 +180,6 @@ class WithCompose:
 # ---- A load, and changes meanwhile ---------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Made:
-    """A change that was made."""
-
-    round: int
-    title: str
-    begin: float
-    end: float
-
-
-@dataclass
-class Outcome:
-    """What was measured on one side."""
-
-    tally: Tally
-    before: tuple[float, float]
-    during: tuple[float, float]
-    made: list[Made]
-    busy: tuple[float, float]
-    """Share of the machine's processor time that was used, before and during."""
-    stored: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def failed(self) -> list[Visit]:
-        return [v for v in self.tally.visits if v.reason]
-
-    @property
-    def lost(self) -> list[str]:
-        return self.tally.lost(self.stored)
-
-    @property
-    def doubled(self) -> list[str]:
-        return [order for order in self.tally.orders() if self.stored[order] > 1]
-
-    @property
-    def early(self) -> list[tuple[Session, float]]:
-        """WebSockets that ended too early, with the seconds that their container had been out of the routes."""
-        return [(s, since) for s, since in self.tally.drains() if since < STOP_GRACE_SECONDS or s.how.endswith("echo")]
-
-    def p(self, share: float, window: tuple[float, float]) -> float:
-        """Percentile in milliseconds, of GET and POST that were due in the window."""
-        return 1000 * percentile((v.latency for v in self.tally.between(*window) if v.kind.startswith(("GET", "POST"))), share)
-
-    @property
-    def ratio(self) -> float:
-        return self.p(0.99, self.during) / self.p(0.99, self.before)
-
-
 def drive(side: Side, options: argparse.Namespace, rounds: int, records: Path) -> Outcome:
     """Load it, measure a while, then make the changes of so many rounds."""
     settings = [side.address, side.port, side.host, options.rate, options.sockets, records]
@@ -245,16 +192,7 @@ def drive(side: Side, options: argparse.Namespace, rounds: int, records: Path) -
         middle, used_before = time.monotonic(), processor()
         tally.read()
         say(0, f"{options.before} s without changes", tally.between(begin, middle), options.before)
-        made: list[Made] = []
-        for number in range(1, rounds + 1):
-            for change in side.changes(number):
-                since = time.monotonic()
-                change.make()
-                made.append(Made(number, change.title, since, time.monotonic()))
-                if change.expected is not None:
-                    await_visitors(tally, change.title, change.expected)
-                tally.read()
-                say(number, change.title, tally.between(since, time.monotonic()), made[-1].end - since)
+        made, stuck = rounds_of_changes(side, rounds, tally)
         end, used_during = time.monotonic(), processor()
     finally:
         load.send_signal(signal.SIGTERM)
@@ -262,14 +200,33 @@ def drive(side: Side, options: argparse.Namespace, rounds: int, records: Path) -
     if status:
         raise Failure(f"the load ended with exit status {status}")
     tally.read()
-    outcome = Outcome(tally, (begin, middle), (middle, end), made, (share(used, used_before), share(used_before, used_during)))
+    busy = share(used, used_before), share(used_before, used_during)
+    outcome = Outcome(tally, (begin, middle), (middle, end), made, stuck, busy)
     request = urllib.request.Request(f"http://{side.address}:{side.port}/orders", headers={"Host": f"{side.host}:{side.port}"})
     with urllib.request.urlopen(request, timeout=60) as answer:
         outcome.stored.update(answer.read().decode().split())
     return outcome
 
 
-def await_visitors(tally: Tally, title: str, expected: Expected) -> None:
+def rounds_of_changes(side: Side, rounds: int, tally: Tally) -> tuple[list[Made], str]:
+    """The changes that were made, and what kept the next one from coming about."""
+    made: list[Made] = []
+    for number in range(1, rounds + 1):
+        for change in side.changes(number):
+            since, known = time.monotonic(), len(tally.visits)
+            try:
+                change.make()
+                made.append(Made(number, change.title, since, time.monotonic()))
+                if change.expected is not None:
+                    await_visitors(tally, change.expected)
+            except Failure as failure:
+                return made, f"round {number}, {change.title}: {failure}"
+            tally.read()
+            say(number, change.title, tally.visits[known:], made[-1].end - since)
+    return made, ""
+
+
+def await_visitors(tally: Tally, expected: Expected) -> None:
     """Wait until visitors meet what the change has made, and nothing else. Raises Failure."""
     deadline = time.monotonic() + SEEN_SECONDS
     while time.monotonic() < deadline:
@@ -278,15 +235,15 @@ def await_visitors(tally: Tally, title: str, expected: Expected) -> None:
         tally.read()
         if expected.met_by([v for v in tally.visits[-2000:] if v.sent >= since]):
             return
-    raise Failure(f"{title}: {SEEN_SECONDS:.0f} s after its end visitors do not meet {expected}")
+    met = Counter((v.api, v.web) for v in tally.visits[-200:])
+    raise Failure(f"{SEEN_SECONDS:.0f} s later visitors do not meet {expected}, but {dict(met)}")
 
 
 def say(number: int, title: str, visits: list[Visit], seconds: float) -> None:
     bad = failures(visits)
     reasons = f" {dict(bad)}" if bad else ""
-    print(
-        f"round {number:>2}  {title:<26} {seconds:6.1f} s  {len(visits):>6} requests, {bad.total()} failed{reasons}", flush=True
-    )
+    line = f"round {number:>2}  {title:<26} {seconds:6.1f} s  {len(visits):>6} requests, {bad.total()} failed{reasons}"
+    print(line, flush=True)
 
 
 def processor() -> tuple[int, int]:
@@ -297,89 +254,6 @@ def processor() -> tuple[int, int]:
 
 def share(then: tuple[int, int], now: tuple[int, int]) -> float:
     return 1 - (now[0] - then[0]) / max(1, now[1] - then[1])
-
-
-# ---- The report ----------------------------------------------------------------------------------------------------------------
-
-
-def report(sides: dict[str, Outcome], rate: float) -> None:
-    for name, outcome in sides.items():
-        print(f"\n{name}: seconds of each change")
-        for title in dict.fromkeys(m.title for m in outcome.made):
-            print(f"  {title:<26} {' '.join(f'{m.end - m.begin:.1f}' for m in outcome.made if m.title == title)}")
-        print(f"\n{name}: requests by kind, in milliseconds from the moment they were due")
-        print(
-            f"  {'':<18} {'':>7} {'':>7}  before: {'p50':>6} {'p99':>8} {'p99.9':>8}   during: {'p50':>6} {'p99':>8} {'p99.9':>8}"
-        )
-        for kind in sorted({v.kind for v in outcome.tally.visits}):
-            mine = [v for v in outcome.tally.visits if v.kind == kind]
-            cells = []
-            for begin, end in (outcome.before, outcome.during):
-                taken = [1000 * v.latency for v in mine if begin <= v.due < end]
-                cells.append(" ".join(f"{percentile(taken, p):{w}.1f}" for p, w in ((0.5, 6), (0.99, 8), (0.999, 8))))
-            bad = failures(mine)
-            print(f"  {kind:<18} {len(mine):>7} {bad.total():>7}          {cells[0]}           {cells[1]}  {dict(bad) or ''}")
-        for visit in outcome.failed[:10]:
-            made = next((m for m in reversed(outcome.made) if m.begin <= visit.done), None)
-            place = f"round {made.round}, {made.title} + {visit.due - made.begin:.3f} s" if made else "before the changes"
-            print(f"  failed: {visit.kind}, {place}, after {visit.latency:.3f} s: {visit.reason} {visit.api} {visit.web}")
-        for session, since in outcome.early[:10]:
-            print(
-                f"  WebSocket ended early: {session.how}, out of the routes for {since:.3f} s, api {session.api}, web {session.web}"
-            )
-    print(f"\nAt {rate:.0f} requests a second, open loop, on {machine()}:\n")
-    print("\n".join(table(sides)))
-
-
-def table(sides: dict[str, Outcome]) -> list[str]:
-    rows: list[tuple[str, Callable[[Outcome], str]]] = [
-        ("rounds of changes", lambda o: str(max((m.round for m in o.made), default=0))),
-        ("requests", lambda o: f"{len(o.tally.visits):,}"),
-        ("failed", lambda o: counted(failures(o.tally.visits))),
-        ("failed, of those during the changes", lambda o: portion(o.tally.between(*o.during))),
-        ("POSTs acknowledged and lost, stored twice", lambda o: f"{len(o.lost)}, {len(o.doubled)}"),
-        ("WebSockets opened, cut before the drain time", lambda o: f"{len(o.tally.sessions):,}, {len(o.early)}"),
-        ("p50 before, during", lambda o: f"{o.p(0.5, o.before):.1f}, {o.p(0.5, o.during):.1f} ms"),
-        ("p99 before, during", lambda o: f"{o.p(0.99, o.before):.1f}, {o.p(0.99, o.during):.1f} ms"),
-        ("p99.9 before, during", lambda o: f"{o.p(0.999, o.before):.1f}, {o.p(0.999, o.during):.1f} ms"),
-        ("p99, ratio", lambda o: f"{o.ratio:.1f}"),
-        ("processors in use before, during", lambda o: f"{o.busy[0]:.0%}, {o.busy[1]:.0%}"),
-    ]
-    head = f"| | {' | '.join(sides)} |"
-    return [
-        head,
-        "| --- |" + " --- |" * len(sides),
-        *(f"| {title} | {' | '.join(map(cell, sides.values()))} |" for title, cell in rows),
-    ]
-
-
-def counted(reasons: Counter[str]) -> str:
-    named = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
-    return f"{reasons.total():,} ({named})" if reasons else "0"
-
-
-def portion(visits: list[Visit]) -> str:
-    return f"{failures(visits).total() / max(1, len(visits)):.2%}"
-
-
-def machine() -> str:
-    model = re.search(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    cores = len(re.findall(r"^processor", Path("/proc/cpuinfo").read_text(), re.MULTILINE))
-    engine = docker("version", "--format", "{{.Server.Version}}").strip()
-    return f"{cores} cores ({model[1] if model else 'unknown'}) that load, edge, platform and stack share, Docker {engine}"
-
-
-def broken(outcome: Outcome, *, whole: bool) -> list[str]:
-    """The requirements that do not hold."""
-    checks = [
-        (len(outcome.tally.visits) >= LEAST_REQUESTS or not whole, f"at least {LEAST_REQUESTS:,} requests"),
-        (not outcome.failed, "no failed request"),
-        (not outcome.lost, "no lost POST"),
-        (not outcome.doubled, "no doubled POST"),
-        (not outcome.early, "no WebSocket cut before its container's drain time"),
-        (outcome.ratio <= MOST_RATIO, f"p99 during the changes at most {MOST_RATIO:.0f} times that before"),
-    ]
-    return [text for holds, text in checks if not holds]
 
 
 # ---- Putting it together -------------------------------------------------------------------------------------------------------
@@ -407,7 +281,7 @@ def measure(options: argparse.Namespace) -> int:
     finally:
         stage.stop()
         stage.sweep()
-    report(sides, options.rate)
+    report(sides, options.rate, docker("version", "--format", "{{.Server.Version}}").strip())
     wrong = broken(sides["Spin"], whole=options.rounds >= 20)
     for text in wrong:
         print(f"does not hold: {text}", file=sys.stderr)
