@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from spin.api import build
 from spin.engines.simulated import Behaviour
 from spin.model.revision import Deployment
-from support.api import DIGEST, LAB, OTHER_DIGEST, World, key_of, path, web
+from spin.store import open_store, sqlite_url
+from support.api import DIGEST, LAB, OTHER_DIGEST, World, key_of, path, submission, web
 
 SICK = Behaviour(ready_after=None, unhealthy_after=timedelta(seconds=1))
 CONFIGURED: dict[str, Any] = {"top_secrets": {"p": {"file": "p.txt"}}}
@@ -497,6 +500,35 @@ async def test_of_many_changes_at_once_for_one_generation_exactly_one_happens(wo
     after = await deployment(world)
     assert after.generation == generation + 1
     assert (await world.rows())["revisions"] - before["revisions"] == after.revision - 2, "no revision that nothing points at"
+
+
+async def test_of_two_ups_from_two_platforms_on_one_store_one_wins_and_nothing_is_half_applied(
+    world: World, tmp_path: Path
+) -> None:
+    # Two connections to the database, as from two processes: nothing but the store stands between them.
+    await upgraded(world, "fast")
+    headers = {"Authorization": f"Bearer {world.keys['otto']}"}
+    async with await open_store(sqlite_url(tmp_path / "spin.db"), bytes(32)) as second:
+        app = build(replace(world.platform, store=second))
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://spin.test/api/v1", headers=headers) as other:
+            for number in range(2, 8):
+                expected = {"expect_generation": (await deployment(world)).generation}
+                theirs = {"submission": submission(mode(f"theirs-{number}")), **expected}
+                answers = await asyncio.gather(
+                    world.up(services=mode(f"ours-{number}"), **expected), other.put(path("shop"), json=theirs)
+                )
+                assert sorted(a.status_code for a in answers) == [200, 409]
+                [lost] = [a.json() for a in answers if a.status_code == 409]
+                assert "meanwhile" in lost["detail"]
+                [won] = [a.json() for a in answers if a.status_code == 200]
+                assert (won["revision"], won["base"]) == (number, 1)
+                async with second.begin() as work:
+                    revisions = await work.revisions(key_of("shop"))
+                    there = await work.deployment(key_of("shop"))
+                assert [r.number for r in revisions] == list(range(1, number + 1))
+                assert there is not None
+                assert (there.revision, there.generation) == (number, won["generation"])
 
 
 async def test_a_rollback_that_is_overtaken_while_it_looks_for_images_writes_nothing(world: World) -> None:

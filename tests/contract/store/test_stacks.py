@@ -156,6 +156,8 @@ async def test_revisions_come_back_as_written_in_order(store: SqlStore) -> None:
     async with store.begin() as unit:
         assert await unit.revisions(key()) == tuple(revision(number) for number in range(1, 12))
         assert await unit.revision(key(), 11) == revision(11)
+        assert await unit.revisions(key(), last=2) == (revision(10), revision(11))
+        assert len(await unit.revisions(key(), last=20)) == 11
         assert await unit.revision(key(), 12) is None
 
 
@@ -204,6 +206,31 @@ async def test_the_desired_revision_is_the_one_the_deployment_points_at(store: S
         await unit.save_deployment(deployment(revision=2))
     async with store.begin() as unit:
         assert await unit.desired_revisions("physics") == {key(): revision(2)}
+
+
+async def test_the_base_revision_is_the_one_that_the_unconfirmed_upgrade_would_go_back_to(store: SqlStore) -> None:
+    keys = [key(stack="a"), key(stack="b"), key("biology", "c"), key(stack="d", environment="production")]
+    for number, one in enumerate(keys):
+        await _deploy(store, one, revisions=3)
+        async with store.begin(write=True) as unit:
+            upgrade = None if one.stack == "b" else Upgrade(min(number + 1, 2), (), NOW, NOW)
+            await unit.save_deployment(deployment(one, revision=3, upgrade=upgrade))
+    async with store.begin() as unit:
+        assert await unit.base_revisions() == {keys[0]: revision(1), keys[2]: revision(2), keys[3]: revision(2)}
+        assert await unit.base_revisions("physics", "production") == {keys[3]: revision(2)}
+        assert await unit.base_revisions("chemistry") == {}
+
+
+async def test_base_revisions_of_many_stacks_are_found_at_once(store: SqlStore) -> None:
+    keys = [key(stack=f"s{number:03}") for number in range(205)]
+    async with store.begin(write=True) as unit:
+        for one in keys:
+            await unit.add_deployment(deployment(one, revision=2, upgrade=Upgrade(1, (), NOW, NOW)))
+            await unit.add_revision(one, revision(1))
+    with counted(store) as statements:
+        async with store.begin() as unit:
+            assert sorted(await unit.base_revisions()) == keys
+    assert statements.count == 3
 
 
 async def test_a_status_is_exchanged_by_the_next(store: SqlStore) -> None:
