@@ -58,6 +58,11 @@ class Controller:
         """Look at every deployment now, also at those that wait after a failure: something that was missing is back."""
         await self._wake_all(lambda _: True)
 
+    @property
+    def is_busy(self) -> bool:
+        """A pass is under way, or due."""
+        return self._queue.is_busy
+
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
@@ -113,12 +118,12 @@ class Controller:
     async def _go_round(self) -> None:
         while True:
             try:
-                await self._round()
+                await self.resync()
             except SpinError as error:
                 log.warning("no round over the deployments", reason=error.message)
             await asyncio.sleep(RESYNC.total_seconds())
 
-    async def _round(self) -> None:
+    async def resync(self) -> None:
         """Look at those deployments that have changed without anybody telling, and at some that nobody has looked at for long."""
         glances = await self._glances()
         for key in self._rounds.needed(glances, asyncio.get_running_loop().time()):

@@ -41,6 +41,11 @@ class WorkQueue(Generic[Key]):
     def __len__(self) -> int:
         return len(self._due)
 
+    @property
+    def is_busy(self) -> bool:
+        """A key is held, or due."""
+        return bool(self._held) or self._first() <= asyncio.get_running_loop().time()
+
     def add(self, key: Key, after: timedelta = timedelta(0), *, patient: bool = False) -> None:
         """Hand out `key` after that time, or earlier if that was asked for already. `patient`: others that are due may go first."""
         due = asyncio.get_running_loop().time() + after.total_seconds()
