@@ -43,10 +43,16 @@ services:
 """
 
 
-def prepare(folder: Path) -> None:
-    """Make `folder` one with the small stack's Compose file and Dockerfile."""
+def base_image() -> str:
+    """Name of the base image on the engine, built if it is not there."""
     if not docker("images", "--quiet", BASE):
         build_image(BASE, BASE_DOCKERFILE)
+    return BASE
+
+
+def prepare(folder: Path) -> None:
+    """Make `folder` one with the small stack's Compose file and Dockerfile."""
+    base_image()
     (folder / "Dockerfile").write_text(DOCKERFILE)
     (folder / "compose.yaml").write_text(COMPOSE)
 

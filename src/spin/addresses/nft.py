@@ -1,8 +1,8 @@
 """The host's nftables as the table of service addresses.
 
-The table is written as a whole, in one transaction: what it was before, or what it is to be, and nothing between. What this process has
-written is kept in memory, and the kernel's own events (`spin.addresses.events`) say whether the table is still that one. So a
-look costs nothing, and a flush by somebody else is known at once and repaired.
+Each change is one transaction: what was before, or what is to be, and nothing between. What this process has written is kept in
+memory, and the kernel's own events (`spin.addresses.events`) say whether the table is still that one. So a look costs nothing, and
+a flush by somebody else is known at once and repaired: then the table is made anew as a whole.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Mapping
-from itertools import chain, groupby
+from collections.abc import Callable, Mapping
+from functools import partial
+from ipaddress import IPv4Network
+from itertools import groupby
 from pathlib import Path
 from typing import Final, Self
 
@@ -23,8 +25,8 @@ import structlog
 
 from spin.addresses import flows
 from spin.addresses.events import Lost, TableEvents
-from spin.addresses.render import checked, clashes, marker, read, render, table_name
-from spin.errors import AddressesUnavailable, Failed
+from spin.addresses.render import Written, checked, marker, read, refuse_clashes, render, table_name
+from spin.errors import AddressesUnavailable
 from spin.model.observed import ServiceAddress
 from spin.site import Site
 
@@ -48,17 +50,19 @@ class NftAddresses:
 
     def __init__(self, site: Site) -> None:
         self.table = table_name(site.id)
-        self._services = site.service_subnets
+        self._services = IPv4Network(site.service_subnets)
         self._owners: Owners = {}
         """What was written last."""
         self._wanted: dict[str, tuple[ServiceAddress, ...]] = {}
         """What callers of `set_entries` that have not come to their turn want."""
         self._writing = asyncio.Lock()
         self._events: TableEvents | None = None
-        self._written = ""
-        """The marker of the last writing."""
+        self._marker = ""
+        """Of the last writing."""
         self._intact = False
         """The kernel's table is the last one that was written, as far as events have been read."""
+        self._anew = False
+        """The last writing was of the whole table, whatever had been there."""
         self._lost = False
         """Events were lost since the last look at the table itself."""
         self._masquerade = False
@@ -80,15 +84,17 @@ class NftAddresses:
             raise AddressesUnavailable(f"The kernel does not tell of changes of its nftables: {error.strerror}.") from None
         try:
             async with self._writing:
-                found, _ = await self._list()
-                owners = _by_owner(found)
-                await self._write(owners)
+                found = await self._list()
+                self._owners, self._marker, self._intact = _by_owner(found.entries), found.marker, found.clean
+                await self._write(self._owners)
         except BaseException:
             self._events.close()
+            self._events = None
             raise
+        await self._end(partial(flows.forget_strays, self._services))
         asyncio.get_running_loop().add_reader(self._events.fileno(), self._hear)
         self._watch = asyncio.create_task(self._keep(), name="keep the table of service addresses")
-        log.info("service addresses", table=self.table, found=len(found), masquerade=self._masquerade)
+        log.info("service addresses", table=self.table, found=len(found.entries), masquerade=self._masquerade)
 
     async def close(self) -> None:
         """Leave the table as it is: the stacks go on."""
@@ -110,9 +116,7 @@ class NftAddresses:
     async def set_entries(self, owner: str, entries: tuple[ServiceAddress, ...]) -> None:
         """Raises Failed for entries that cannot be rules: they change nothing."""
         mine = checked(owner, entries)
-        others = (kept for other, kept in self._owners.items() if other != owner)
-        for taken in clashes((*others, mine)):
-            raise Failed(f"The address {taken.address} of service {taken.service} is taken.", service=taken.service)
+        refuse_clashes({**self._owners, **self._wanted, owner: mine}.values())
         self._wanted[owner] = mine
         try:
             async with self._writing:
@@ -126,23 +130,36 @@ class NftAddresses:
             if self._wanted.get(owner) is mine:
                 del self._wanted[owner]
         if gone:
-            await self._forget_flows(gone)
+            await self._end(partial(flows.forget_datagrams, gone))
 
     async def _write(self, owners: Owners) -> None:
         """Replace the kernel's table. The caller holds the lock."""
+        self._hear()
         kept = {owner: entries for owner, entries in owners.items() if entries}
-        entries = chain.from_iterable(kept.values())
         self._masquerade = not _bridged_packets_are_tracked()
-        self._written = marker(secrets.token_hex(8))
         try:
-            await _nft("-f", "-", stdin=render(self.table, entries, self._services, self._written, masquerade=self._masquerade))
+            if not (self._intact and await self._change(kept)):
+                await self._nft_write(Written(), kept)
         except BaseException:
             self._intact = False  # or it is, and nobody can tell: it is written again
             raise
         self._owners = kept
         self._hear()
-        if self._lost:
-            await self._compare()
+
+    async def _change(self, owners: Owners) -> bool:
+        """Change what is to be changed; False where the table turns out not to be what it was."""
+        before = Written(_entries(self._owners), self._marker, clean=True)
+        try:
+            await self._nft_write(before, owners)
+        except AddressesUnavailable as error:
+            log.warning("the table of service addresses is made anew", table=self.table, reason=error.message)
+            return False
+        return True
+
+    async def _nft_write(self, before: Written, owners: Owners) -> None:
+        self._marker, self._anew = marker(secrets.token_hex(8)), not before.clean
+        text = render(self.table, before, _entries(owners), self._services, self._marker, masquerade=self._masquerade)
+        await _nft("-f", "-", stdin=text)
 
     async def _repair(self) -> None:
         """Have the kernel's table as it was written last."""
@@ -150,16 +167,18 @@ class NftAddresses:
             self._hear()
             if self._lost:
                 await self._compare()
-            if self._intact:
+            elif self._intact:
                 return
             await self._write(self._owners)
+        await self._end(partial(flows.forget_strays, self._services))
         log.warning("the table of service addresses was changed or removed by somebody else; it is restored", table=self.table)
 
     async def _compare(self) -> None:
         """Look at the table itself, where events have not told all."""
         self._lost = False
-        found, written = await self._list()
-        self._intact = not self._lost and written == self._written and _by_owner(found) == self._owners
+        found = await self._list()
+        wanted = Written(_entries(self._owners), self._marker, clean=True)
+        self._intact = found == wanted and not self._lost
 
     def _hear(self) -> None:
         """Take in what the kernel has told."""
@@ -167,7 +186,7 @@ class NftAddresses:
             raise AddressesUnavailable("The table of service addresses is not open.")
         try:
             for made in self._events.read():
-                self._intact = self._written in made
+                self._intact = self._marker in made and (self._anew or self._intact)
         except Lost:
             self._intact, self._lost = False, True
         if not self._intact:
@@ -191,21 +210,22 @@ class NftAddresses:
                 log.warning("the table of service addresses cannot be restored", table=self.table, reason=error.message)
                 await asyncio.sleep(LOOK_EVERY)
 
-    async def _list(self) -> tuple[tuple[ServiceAddress, ...], str]:
+    async def _list(self) -> Written:
         """What the kernel's table says; nothing if there is none."""
         tables = json.loads(await _nft("-j", "list", "tables", "ip"))["nftables"]
         if not any(part.get("table", {}).get("name") == self.table for part in tables):
-            return (), ""
+            return Written()
         return read(json.loads(await _nft("-j", "list", "table", "ip", self.table)))
 
-    async def _forget_flows(self, gone: frozenset[flows.Led]) -> None:
+    async def _end(self, forget: Callable[[], int]) -> None:
+        """End flows that would go on where the table no longer leads them."""
         try:
-            count = await asyncio.to_thread(flows.forget, gone)
+            count = await asyncio.to_thread(forget)
         except OSError as error:
-            log.warning("UDP flows to containers that are leaving could not be ended", reason=error.strerror)
+            log.warning("flows that go astray could not be ended", reason=error.strerror)
             return
         if count:
-            log.debug("UDP flows ended", count=count)
+            log.info("flows that went astray were ended", count=count)
 
 
 async def unusable(site: Site) -> str:
@@ -216,7 +236,7 @@ async def unusable(site: Site) -> str:
         return "Service addresses need the program nft (package nftables), which is not installed."
     trial = f"{table_name(site.id)}-trial"
     sample = ServiceAddress("a/b/c", "default", "trial", "192.0.2.1", "lo", ("192.0.2.2", "192.0.2.3"))
-    text = render(trial, (sample,), site.service_subnets, marker("trial"), masquerade=True)
+    text = render(trial, Written(), (sample,), IPv4Network(site.service_subnets), marker("trial"), masquerade=True)
     try:
         await _nft("-f", "-", stdin=f"{text}delete table ip {trial}\n")
         TableEvents(trial).close()
@@ -237,6 +257,10 @@ def _bridged_packets_are_tracked() -> bool:
         return _BRIDGED.read_text().strip() == "1"
     except OSError:
         return False
+
+
+def _entries(owners: Owners) -> tuple[ServiceAddress, ...]:
+    return tuple(entry for owner in sorted(owners) for entry in owners[owner])
 
 
 def _by_owner(entries: tuple[ServiceAddress, ...]) -> Owners:

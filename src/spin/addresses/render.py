@@ -1,4 +1,4 @@
-"""The table of service addresses as text for `nft -f`, and back from what `nft -j` lists. Pure.
+"""The table of service addresses as commands for `nft -f`, and back from what `nft -j` lists. Pure.
 
     table ip spin-<site>
       map services       (bridge a packet comes from, stable address) → chain of that service
@@ -6,9 +6,14 @@
       chain prerouting   looks up in the map; packets of other bridges find nothing there
       chain forward, output   refuse what is sent to a stable address and was not led to a container
       chain postrouting  where bridged packets do not pass through connection tracking: replies come back through the host
-      chain written/…    names this writing of the table, so that the kernel's events tell it from what others do
+      chain written/…    names the last writing, so that the kernel's events tell Spin's transactions from those of others
 
 Names of owner, network and service are the chain's name, so the kernel's table is all that has to be kept.
+
+A transaction is atomic for the kernel's configuration, not quite for a packet that is on its way through the rules at that moment: it
+keeps to one generation of rules, but looks into maps as they are now. So a change leaves alone what stays: the chains with
+hooks, and the map's elements. New targets mean new rules in the service's chain and nothing else. For the same reason the choice
+of a container is made by rules, and not by a map of numbers: its map would go with the rule.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
@@ -28,6 +34,7 @@ _INTERFACE = re.compile(r"[A-Za-z0-9._-]{1,15}", re.ASCII)
 _SITE = re.compile(r"[A-Za-z0-9._-]{1,200}", re.ASCII)
 _TO: Final = "to/"
 _WRITTEN: Final = "written/"
+_HOOKED: Final = frozenset({"prerouting", "forward", "output", "postrouting"})
 
 
 def table_name(site: str) -> str:
@@ -72,106 +79,168 @@ def _problem(owner: str, entry: ServiceAddress) -> str:
     return ""
 
 
-def render(table: str, entries: Iterable[ServiceAddress], services: str, written: str, *, masquerade: bool) -> str:
-    """Text that replaces the whole table in one transaction. `services`: the range of all stable addresses of the site.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What is in the kernel's table, as far as it is Spin's."""
 
-    `masquerade`: replies between two containers of one bridge do not pass through the host's connection tracking by themselves.
+    entries: tuple[ServiceAddress, ...] = ()
+    """Sorted by owner, network, service."""
+    marker: str = ""
+    clean: bool = False
+    """There is nothing else, and nothing is missing."""
+
+
+def render(
+    table: str,
+    before: Written,
+    after: Iterable[ServiceAddress],
+    services: ipaddress.IPv4Network,
+    written: str,
+    *,
+    masquerade: bool,
+) -> str:
+    """Commands that make the table one of `after`, in one transaction. Unless it is clean before, it is made anew.
+
+    `services`: the range of all stable addresses of the site. `masquerade`: replies between two containers of one bridge do not
+    pass through the host's connection tracking by themselves.
     """
-    known = sorted(entries, key=lambda e: (e.owner, e.network, e.service))
-    elements = ",\n".join(f'      "{e.interface}" . {e.address} : goto {_chain(e)}' for e in known)
-    chains = "".join(f"  chain {_chain(e)} {{\n    {_verdict(e)}\n  }}\n" for e in known)
-    refuse = f"    ip daddr {services} meta l4proto tcp reject with tcp reset\n    ip daddr {services} reject\n"
-    return (
-        f"add table ip {table}\n"
-        f"delete table ip {table}\n"
-        f"table ip {table} {{\n"
-        f"  chain {written} {{\n  }}\n"
-        f"{chains}"
-        "  map services {\n"
-        "    type ifname . ipv4_addr : verdict\n"
-        f"{f'    elements = {{{chr(10)}{elements}{chr(10)}    }}{chr(10)}' if known else ''}"
-        "  }\n"
-        "  chain prerouting {\n"
-        "    type nat hook prerouting priority dstnat - 5; policy accept;\n"
-        "    iifname . ip daddr vmap @services\n"
-        "  }\n"
-        f"  chain forward {{\n    type filter hook forward priority filter - 5; policy accept;\n{refuse}  }}\n"
-        f"  chain output {{\n    type filter hook output priority filter - 5; policy accept;\n{refuse}  }}\n"
-        f"{_POSTROUTING.format(services=services) if masquerade else ''}"
-        "}\n"
-    )
+    old = {_chain(e): e for e in before.entries} if before.clean else {}
+    new = {_chain(e): e for e in sorted(after, key=_place)}
+    changed = [name for name, entry in new.items() if old.get(name) != entry]
+    moved = [name for name in changed if name not in old or _key(old[name]) != _key(new[name])]
+    gone = [name for name in old if name not in new]
+    lines = [f"add table ip {table}"]
+    if not before.clean:
+        lines += [f"delete table ip {table}", f"add table ip {table}"]
+    lines.append(f"add chain ip {table} {written}")
+    if before.clean and before.marker:
+        lines.append(f"delete chain ip {table} {before.marker}")
+    lines.append(f"add map ip {table} services {{ type ifname . ipv4_addr : verdict; }}")
+    left = ", ".join(_key(old[name]) for name in (*gone, *moved) if name in old)
+    if left:
+        lines.append(f"delete element ip {table} services {{ {left} }}")
+    for name in changed:
+        lines += _chain_lines(table, name, _verdicts(new[name]))
+    if moved:
+        elements = ", ".join(f"{_key(new[name])} : goto {name}" for name in moved)
+        lines.append(f"add element ip {table} services {{ {elements} }}")
+    for name in gone:
+        lines += [f"flush chain ip {table} {name}", f"delete chain ip {table} {name}"]
+    for name, (hook, rules) in _hooked(services, masquerade=masquerade).items():
+        lines += _chain_lines(table, name, rules, hook)
+    return "\n".join(lines) + "\n"
 
 
-_POSTROUTING = """\
-  chain postrouting {{
-    type nat hook postrouting priority srcnat - 5; policy accept;
-    ct status dnat ct original ip daddr {services} masquerade
-  }}
-"""
+def _hooked(services: ipaddress.IPv4Network, *, masquerade: bool) -> dict[str, tuple[str, list[str]]]:
+    """The chains that the kernel calls: how, and their rules."""
+    refuse = [f"ip daddr {services} meta l4proto tcp reject with tcp reset", f"ip daddr {services} reject"]
+    back = [f"ct status dnat ct original ip daddr {services} masquerade"] if masquerade else []
+    return {
+        "prerouting": ("type nat hook prerouting priority dstnat - 5", ["iifname . ip daddr vmap @services"]),
+        "forward": ("type filter hook forward priority filter - 5", refuse),
+        "output": ("type filter hook output priority filter - 5", refuse),
+        "postrouting": ("type nat hook postrouting priority srcnat - 5", back),
+    }
+
+
+def _chain_lines(table: str, name: str, rules: Iterable[str], hook: str = "") -> list[str]:
+    """The chain with exactly these rules, whether it is there or not."""
+    options = f" {{ {hook}; policy accept; }}" if hook else ""
+    made = [f"add chain ip {table} {name}{options}", f"flush chain ip {table} {name}"]
+    return made + [f"add rule ip {table} {name} {rule}" for rule in rules]
+
+
+def _place(entry: ServiceAddress) -> tuple[str, str, str]:
+    return entry.owner, entry.network, entry.service
 
 
 def _chain(entry: ServiceAddress) -> str:
     return f"{_TO}{entry.owner}/{entry.network}/{entry.service}"
 
 
-def _verdict(entry: ServiceAddress) -> str:
+def _key(entry: ServiceAddress) -> str:
+    return f'"{entry.interface}" . {entry.address}'
+
+
+def _verdicts(entry: ServiceAddress) -> list[str]:
+    """One rule a container: the first takes each n-th connection, the next each (n-1)-th of what is left, the last the rest."""
     if not entry.targets:
-        return "drop" if entry.hold else "accept"  # what is accepted here is refused in `forward`
-    if len(entry.targets) == 1:
-        return f"dnat to {entry.targets[0]}"
-    numbered = ", ".join(f"{number} : {target}" for number, target in enumerate(entry.targets))
-    return f"dnat to numgen inc mod {len(entry.targets)} map {{ {numbered} }}"
+        return ["drop" if entry.hold else "accept"]  # what is accepted here is refused in `forward`
+    *others, last = entry.targets
+    count = len(entry.targets)
+    chosen = [f"numgen inc mod {count - number} 0 dnat to {target}" for number, target in enumerate(others)]
+    return [*chosen, f"dnat to {last}"]
 
 
-def read(listing: dict[str, Any]) -> tuple[tuple[ServiceAddress, ...], str]:
-    """The entries in what `nft -j list table` says, sorted by owner, and the name of the writing that the table is of (or "").
-
-    What somebody else has put there, or has spoilt, is left out.
-    """
-    verdicts: dict[str, tuple[tuple[str, ...], bool]] = {}
+def read(listing: dict[str, Any]) -> Written:
+    """What is in the table that `nft -j list table` shows."""
+    rules: dict[str, list[Any]] = {}
     places: dict[str, tuple[str, str]] = {}
-    written = ""
-    for thing in listing.get("nftables", ()):
-        if "chain" in thing and thing["chain"]["name"].startswith(_WRITTEN):
-            written = thing["chain"]["name"]
-        elif "rule" in thing and thing["rule"]["chain"].startswith(_TO):
-            verdict = _read_verdict(thing["rule"]["expr"])
-            if verdict is not None:
-                verdicts[thing["rule"]["chain"]] = verdict
-        elif "map" in thing and thing["map"]["name"] == "services":
-            for element in thing["map"].get("elem", ()):
-                (key, to) = element
-                places[to["goto"]["target"]] = tuple(key["concat"])
+    markers: list[str] = []
+    foreign = False
+    for thing in listing["nftables"]:
+        match thing:
+            case {"chain": {"name": str(name)}} if name.startswith(_WRITTEN):
+                markers.append(name)
+            case {"chain": {"name": str(name)}} if name.startswith(_TO):
+                rules.setdefault(name, [])
+            case {"rule": {"chain": str(name), "expr": [*expressions]}} if name.startswith(_TO):
+                rules.setdefault(name, []).append(expressions)
+            case {"map": {"name": "services"}}:
+                places = _read_places(thing["map"].get("elem", []))
+            case {"chain": {"name": str(name)}} | {"rule": {"chain": str(name)}} if name in _HOOKED:
+                pass  # written again with each change
+            case {"metainfo": _} | {"table": _}:
+                pass
+            case _:
+                foreign = True
     found = []
-    for name in verdicts.keys() & places.keys():
-        owner, network, service = name.removeprefix(_TO).rsplit("/", 2)
-        (interface, address), (targets, hold) = places[name], verdicts[name]
-        found.append(ServiceAddress(owner, network, service, address, interface, targets, hold))
-    return tuple(sorted(found, key=lambda e: (e.owner, e.network, e.service))), written
+    for name in rules.keys() & places.keys():
+        verdict = _read_rules(rules[name])
+        if verdict is not None:
+            owner, network, service = name.removeprefix(_TO).rsplit("/", 2)
+            (interface, address), (targets, hold) = places[name], verdict
+            found.append(ServiceAddress(owner, network, service, address, interface, targets, hold))
+    whole = len(found) == len(rules) == len(places) and len(markers) == 1
+    return Written(tuple(sorted(found, key=_place)), markers[0] if whole else "", whole and not foreign)
 
 
-def _read_verdict(expressions: list[dict[str, Any]]) -> tuple[tuple[str, ...], bool] | None:
-    """(targets, hold) of one rule; None if it is none of Spin's."""
-    if len(expressions) != 1:
-        return None
-    (rule,) = expressions
-    if "drop" in rule or "accept" in rule:
-        return (), "drop" in rule
-    match rule:
-        case {"dnat": {"addr": str(single)}}:
-            return (single,), False
-        case {"dnat": {"addr": {"map": {"data": {"set": [*choices]}}}}}:
-            return tuple(target for _, target in choices), False
-    return None
+def _read_places(elements: list[Any]) -> dict[str, tuple[str, str]]:
+    """(interface, address) by the chain that it leads to; one that is not Spin's leads to an empty name, which is no chain."""
+    found: dict[str, tuple[str, str]] = {}
+    for element in elements:
+        match element:
+            case [{"concat": [str(interface), str(address)]}, {"goto": {"target": str(to)}}]:
+                found[to] = interface, address
+            case _:
+                found[""] = "", ""
+    return found
 
 
-def clashes(owners: Iterable[tuple[ServiceAddress, ...]]) -> tuple[ServiceAddress, ...]:
-    """Entries whose address on that bridge another entry before them has: nftables takes each once."""
-    seen: set[tuple[str, str]] = set()
-    found = []
+def _read_rules(rules: list[Any]) -> tuple[tuple[str, ...], bool] | None:
+    """(targets, hold) of a service's chain; None if it is not as Spin wrote it."""
+    match rules:
+        case [[{"drop": _}]]:
+            return (), True
+        case [[{"accept": _}]]:
+            return (), False
+    targets: list[str] = []
+    for rule in rules:
+        match rule:
+            case [{"dnat": {"addr": str(target)}}] | [{"match": {"left": {"numgen": _}}}, {"dnat": {"addr": str(target)}}]:
+                targets.append(target)
+            case _:
+                return None
+    return (tuple(targets), False) if targets else None
+
+
+def refuse_clashes(owners: Iterable[tuple[ServiceAddress, ...]]) -> None:
+    """Raises Failed where an address on one bridge is wanted twice: nftables takes it once, and all would lose by it."""
+    seen: dict[tuple[str, str], ServiceAddress] = {}
     for entry in chain.from_iterable(owners):
-        place = (entry.interface, entry.address)
-        if place in seen:
-            found.append(entry)
-        seen.add(place)
-    return tuple(found)
+        first = seen.setdefault((entry.interface, entry.address), entry)
+        if first is not entry:
+            raise Failed(
+                f"The address {entry.address} of service {entry.service} is taken by service {first.service} of {first.owner}.",
+                service=entry.service,
+            )

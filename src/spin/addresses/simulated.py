@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spin.addresses.render import checked
+from spin.addresses.render import checked, refuse_clashes
 from spin.errors import AddressesUnavailable
 from spin.model.observed import ServiceAddress
 
@@ -21,7 +21,9 @@ class SimulatedAddresses:
 
     async def set_entries(self, owner: str, entries: tuple[ServiceAddress, ...]) -> None:
         self._answer()
-        self._owners[owner] = checked(owner, entries)
+        mine = checked(owner, entries)
+        refuse_clashes((*(kept for other, kept in self._owners.items() if other != owner), mine))
+        self._owners[owner] = mine
         self.applied.append((owner, self._owners[owner]))
 
     def flush(self) -> None:

@@ -1,0 +1,214 @@
+"""The table of service addresses as text for nftables, and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Network
+from typing import Any
+
+import pytest
+
+from spin.addresses.render import Written, checked, marker, read, refuse_clashes, render, table_name
+from spin.errors import Failed
+from spin.model.observed import ServiceAddress
+
+OWNER = "research/development/shop"
+API = ServiceAddress(OWNER, "default", "api", "10.212.0.1", "br-0123456789ab", ("10.208.0.2", "10.208.0.3"))
+DB = ServiceAddress(OWNER, "default", "db", "10.212.0.2", "br-0123456789ab", ("10.208.0.4",))
+HELD = ServiceAddress(OWNER, "default", "queue", "10.212.0.3", "br-0123456789ab", (), hold=True)
+GONE = ServiceAddress(OWNER, "default", "web", "10.212.0.4", "br-0123456789ab", ())
+
+REFUSAL = """\
+add chain ip spin-site prerouting { type nat hook prerouting priority dstnat - 5; policy accept; }
+flush chain ip spin-site prerouting
+add rule ip spin-site prerouting iifname . ip daddr vmap @services
+add chain ip spin-site forward { type filter hook forward priority filter - 5; policy accept; }
+flush chain ip spin-site forward
+add rule ip spin-site forward ip daddr 10.212.0.0/14 meta l4proto tcp reject with tcp reset
+add rule ip spin-site forward ip daddr 10.212.0.0/14 reject
+add chain ip spin-site output { type filter hook output priority filter - 5; policy accept; }
+flush chain ip spin-site output
+add rule ip spin-site output ip daddr 10.212.0.0/14 meta l4proto tcp reject with tcp reset
+add rule ip spin-site output ip daddr 10.212.0.0/14 reject
+add chain ip spin-site postrouting { type nat hook postrouting priority srcnat - 5; policy accept; }
+flush chain ip spin-site postrouting
+"""
+ANEW = """\
+add table ip spin-site
+delete table ip spin-site
+add table ip spin-site
+add chain ip spin-site written/1
+add map ip spin-site services { type ifname . ipv4_addr : verdict; }
+"""
+CHANGED = """\
+add table ip spin-site
+add chain ip spin-site written/1
+delete chain ip spin-site written/0
+add map ip spin-site services { type ifname . ipv4_addr : verdict; }
+"""
+
+
+def text(*entries: ServiceAddress, before: Written | None = None, masquerade: bool = False) -> str:
+    return render("spin-site", before or Written(), entries, IPv4Network("10.212.0.0/14"), marker("1"), masquerade=masquerade)
+
+
+def kept(*entries: ServiceAddress) -> Written:
+    return Written(entries, marker("0"), clean=True)
+
+
+def test_each_service_has_a_chain_that_leads_to_its_containers_holds_or_lets_pass_to_the_refusal() -> None:
+    services = """\
+add chain ip spin-site to/research/development/shop/default/api
+flush chain ip spin-site to/research/development/shop/default/api
+add rule ip spin-site to/research/development/shop/default/api numgen inc mod 2 0 dnat to 10.208.0.2
+add rule ip spin-site to/research/development/shop/default/api dnat to 10.208.0.3
+add chain ip spin-site to/research/development/shop/default/db
+flush chain ip spin-site to/research/development/shop/default/db
+add rule ip spin-site to/research/development/shop/default/db dnat to 10.208.0.4
+add chain ip spin-site to/research/development/shop/default/queue
+flush chain ip spin-site to/research/development/shop/default/queue
+add rule ip spin-site to/research/development/shop/default/queue drop
+add chain ip spin-site to/research/development/shop/default/web
+flush chain ip spin-site to/research/development/shop/default/web
+add rule ip spin-site to/research/development/shop/default/web accept
+add element ip spin-site services { \
+"br-0123456789ab" . 10.212.0.1 : goto to/research/development/shop/default/api, \
+"br-0123456789ab" . 10.212.0.2 : goto to/research/development/shop/default/db, \
+"br-0123456789ab" . 10.212.0.3 : goto to/research/development/shop/default/queue, \
+"br-0123456789ab" . 10.212.0.4 : goto to/research/development/shop/default/web }
+"""
+    assert text(GONE, HELD, DB, API) == ANEW + services + REFUSAL
+
+
+def test_a_site_without_entries_still_refuses_its_range() -> None:
+    assert text() == ANEW + REFUSAL
+
+
+def test_new_targets_change_the_rules_of_that_service_and_no_element_of_the_map() -> None:
+    moved = replace(API, targets=("10.208.0.3", "10.208.0.8", "10.208.0.9"))
+    rules = """\
+add chain ip spin-site to/research/development/shop/default/api
+flush chain ip spin-site to/research/development/shop/default/api
+add rule ip spin-site to/research/development/shop/default/api numgen inc mod 3 0 dnat to 10.208.0.3
+add rule ip spin-site to/research/development/shop/default/api numgen inc mod 2 0 dnat to 10.208.0.8
+add rule ip spin-site to/research/development/shop/default/api dnat to 10.208.0.9
+"""
+    assert text(moved, DB, before=kept(API, DB)) == CHANGED + rules + REFUSAL
+
+
+def test_a_service_that_goes_takes_its_element_and_its_chain_with_it() -> None:
+    element = 'delete element ip spin-site services { "br-0123456789ab" . 10.212.0.2 }\n'
+    chain = """\
+flush chain ip spin-site to/research/development/shop/default/db
+delete chain ip spin-site to/research/development/shop/default/db
+"""
+    assert text(API, before=kept(API, DB)) == CHANGED + element + chain + REFUSAL
+
+
+def test_a_network_that_was_made_again_has_another_bridge() -> None:
+    commands = text(replace(DB, interface="br-new"), before=kept(DB)).splitlines()
+    assert [c for c in commands if "element" in c] == [
+        'delete element ip spin-site services { "br-0123456789ab" . 10.212.0.2 }',
+        'add element ip spin-site services { "br-new" . 10.212.0.2 : goto to/research/development/shop/default/db }',
+    ]
+
+
+def test_what_is_not_as_it_was_written_is_made_anew_as_a_whole() -> None:
+    assert text(API, DB, before=replace(kept(API, DB), clean=False)) == text(API, DB)
+
+
+def test_where_bridged_packets_are_not_tracked_only_flows_to_service_addresses_come_back_through_the_host() -> None:
+    rule = "add rule ip spin-site postrouting ct status dnat ct original ip daddr 10.212.0.0/14 masquerade\n"
+    assert text(API, masquerade=True) == text(API) + rule
+
+
+def test_a_site_id_that_nftables_does_not_take_is_replaced_and_no_other_has_the_same() -> None:
+    assert table_name("t-ab12") == "spin-t-ab12"
+    assert table_name("my site") != table_name("my-site")
+    assert " " not in table_name("my site")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        replace(API, owner="another/one/there"),
+        replace(API, interface='x" ; flush ruleset'),
+        replace(API, interface="br-0123456789abcdef"),
+        replace(API, service="api }"),
+        replace(API, network="a/b"),
+        replace(API, address="::1"),
+        replace(API, targets=("10.208.0.2; drop",)),
+        replace(API, targets=("10.208.0.3", "10.208.0.2")),
+        replace(API, targets=("10.208.0.2", "10.208.0.2")),
+    ],
+)
+def test_what_cannot_be_a_rule_is_refused_before_nftables_sees_it(wrong: ServiceAddress) -> None:
+    with pytest.raises(Failed, match="cannot have the address"):
+        checked(OWNER, (wrong,))
+
+
+def test_entries_are_kept_sorted_and_each_service_of_a_network_once() -> None:
+    assert checked(OWNER, (GONE, API)) == (API, GONE)
+    with pytest.raises(Failed, match="named twice"):
+        checked(OWNER, (API, replace(API, address="10.212.0.9")))
+
+
+def test_an_address_clashes_only_on_the_same_bridge() -> None:
+    same = replace(DB, address=API.address)
+    refuse_clashes(((API,), (replace(same, interface="br-other"),)))
+    with pytest.raises(Failed, match="is taken by service api"):
+        refuse_clashes(((API,), (same,)))
+
+
+LISTING: list[dict[str, Any]] = [
+    {"metainfo": {"version": "1.0.6"}},
+    {"table": {"name": "spin-site"}},
+    {"chain": {"name": "written/1"}},
+    {"chain": {"name": "prerouting"}},
+    {"chain": {"name": "to/research/development/shop/default/api"}},
+    {
+        "rule": {
+            "chain": "to/research/development/shop/default/api",
+            "expr": [
+                {"match": {"op": "==", "left": {"numgen": {"mode": "inc", "mod": 2, "offset": 0}}, "right": 0}},
+                {"dnat": {"addr": "10.208.0.2"}},
+            ],
+        }
+    },
+    {"rule": {"chain": "to/research/development/shop/default/api", "expr": [{"dnat": {"addr": "10.208.0.3"}}]}},
+    {
+        "map": {
+            "name": "services",
+            "elem": [
+                [
+                    {"concat": ["br-0123456789ab", "10.212.0.1"]},
+                    {"goto": {"target": "to/research/development/shop/default/api"}},
+                ]
+            ],
+        }
+    },
+]
+
+
+def test_the_kernels_table_says_all_that_has_to_be_known() -> None:
+    assert read({"nftables": LISTING}) == Written((API,), "written/1", clean=True)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "entries"),
+    [
+        ([*LISTING, {"chain": {"name": "visitors"}}], (API,)),
+        ([*LISTING, {"set": {"name": "visitors"}}], (API,)),
+        ([*LISTING, {"chain": {"name": "written/2"}}], (API,)),
+        ([*LISTING, {"chain": {"name": "to/a/b/c/default/lost"}}], (API,)),
+        ([*LISTING, {"rule": {"chain": "to/research/development/shop/default/api", "expr": [{"drop": None}]}}], ()),
+        ([thing for thing in LISTING if "rule" not in thing], ()),
+        ([thing for thing in LISTING if "map" not in thing], ()),
+        ([*LISTING[:-1], {"map": {"name": "services", "elem": [["10.212.0.1", {"drop": None}]]}}], ()),
+    ],
+)
+def test_a_table_that_somebody_has_changed_is_not_clean(
+    spoilt: list[dict[str, Any]], entries: tuple[ServiceAddress, ...]
+) -> None:
+    found = read({"nftables": spoilt})
+    assert (found.entries, found.clean) == (entries, False)
