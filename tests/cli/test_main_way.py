@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,64 @@ def test_an_upgrade_shows_what_differs_and_plan_does_nothing(lab, name, monkeypa
     assert again.status == 0
     assert "nothing to change" in again.err
     assert json.loads(lab("inspect", name).out)["revision"] == 2
+
+
+def test_an_upgrade_is_confirmed_or_rolled_back_and_its_revisions_are_told(lab, name, monkeypatch) -> None:
+    def containers() -> dict[str, bool]:
+        """The ids of web's containers, and whether they are kept."""
+        return {c["id"]: c["kept"] for c in json.loads(lab("inspect", f"{name}/web").out)["containers"]}
+
+    def up(mode: str) -> Any:
+        monkeypatch.setenv("MODE", mode)
+        return lab("up")
+
+    assert up("one").status == 0
+    [first] = containers()
+    upgraded = up("two")
+    assert upgraded.status == 0, upgraded.err
+    assert f"`spin confirm {name} -e development` keeps it" in upgraded.err.splitlines()[-1]
+    assert containers()[first] is True
+    assert "exited (kept)" in lab("ps", name, "-c").out
+
+    back = lab("rollback", name)
+    assert back.status == 0, back.err
+    assert f"{name} is healthy in development" in back.err
+    assert containers() == {first: False}
+    assert lab("rollback", name).status == 1
+    assert lab("confirm", name).status == 1
+
+    assert up("three").status == 0
+    confirmed = lab("confirm", name)
+    assert confirmed.status == 0, confirmed.err
+    assert first not in containers()
+    assert lab("confirm", name).status == 0
+    listed = json.loads(lab("revisions", name, "--json").out)
+    assert [(r["number"], r["origin"]) for r in listed] == [(4, "up"), (3, "rollback"), (2, "up"), (1, "up")]
+    assert lab("diff", name).out.splitlines()[-1] == "      environment.MODE: one → three"
+
+    earlier = lab("rollback", name, "--to", "2")
+    assert earlier.status == 0, earlier.err
+    assert f"{name} is upgraded in development" in earlier.err
+    assert lab("up", "--confirm-upgrade", "-s", name).status == 0
+
+
+def test_an_upgrade_that_fails_ends_with_an_error_and_the_old_containers_serve(lab, name, served, monkeypatch) -> None:
+    monkeypatch.setenv("MODE", "good")
+    assert lab("up").status == 0
+    monkeypatch.setenv("MODE", "bad")
+    served.engine.behave("web", Behaviour(ready_after=None, exits_after=timedelta(seconds=0.1), exit_code=3))
+    try:
+        failed = lab("up", "--timeout", "60")
+        rolled_back = lab("up", "--timeout", "60", "--rollback-on-failure")
+    finally:
+        served.engine.behave("web", Behaviour())
+    assert failed.status == 1
+    assert f"The upgrade of {name} to revision 2 has failed in development: {name}-web-1:" in failed.err
+    assert "web: as in revision 1" in failed.err
+    assert rolled_back.status == 1
+    assert f"{name} was rolled back to revision 1 in development by spin: Revision 2 failed: {name}-web-1:" in rolled_back.err
+    view = json.loads(lab("inspect", name).out)
+    assert (view["state"], view["origin"], view["upgrade"]) == ("healthy", "rollback", None)
 
 
 def test_stop_start_and_restart_end_when_it_is_so(lab, name) -> None:
