@@ -12,7 +12,7 @@ import structlog
 
 from spin.errors import Conflict, Failed, SpinError, Unavailable
 from spin.kit.clock import Clock
-from spin.model.names import DeploymentKey
+from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Snapshot, Tables
 from spin.model.revision import Deployment, Goal, Revision
 from spin.model.status import DeploymentStatus, Progress, State
@@ -135,7 +135,8 @@ class Pass:
         progress = progress_of(loaded.deployment, None if stored is None else stored.progress)
         failure = None if progress is None else progress.failure
         desired = desire(loaded.deployment, loaded.revision, loaded.base, failure, addresses=addresses is not None)
-        snapshot, routes = await asyncio.gather(engine.observe(key), self._world.edge.routes(str(key)))
+        draining = () if stored is None else [InstanceId(i.id) for i in stored.instances if i.draining_since is not None]
+        snapshot, routes = await asyncio.gather(engine.observe(key, draining), self._world.edge.routes(str(key)))
         tables = Tables(routes, () if addresses is None else await addresses.entries(str(key)))
         now = self._world.clock.now()
         snapshot = remember(routing.mark_routed(key, desired, snapshot, tables, self._world.site), stored, now)
