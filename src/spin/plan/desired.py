@@ -86,6 +86,8 @@ class Desired:
     """Why the upgrade has stopped."""
     rolling_back: bool = False
     """The revision is a return to an earlier one."""
+    depends: tuple[tuple[str, str], ...] = ()
+    """(service, one that it depends on), also of a deployment that is to be removed: what depends on another stops before it."""
 
     def service(self, name: str) -> DesiredService | None:
         return next((s for s in self.services if s.name == name), None)
@@ -114,8 +116,10 @@ def desire(
     it names as held are wanted as in the base, and what was made of them since is kept for a look. `addresses`: services have
     stable addresses. Raises Failed where a revision lacks the version of a secret that it uses.
     """
+    depends = tuple((s.name, d.service) for s in revision.spec.services for d in s.depends_on)
     if deployment.goal is Goal.REMOVED:
-        return Desired(deployment.key, deployment.generation, removed=True, remove_volumes=deployment.remove_volumes)
+        volumes = deployment.remove_volumes
+        return Desired(deployment.key, deployment.generation, removed=True, remove_volumes=volumes, depends=depends)
     new = _Side(revision, {w.service: w.restarts for w in deployment.wishes})
     old = None
     if deployment.upgrade is not None and base is not None:
@@ -136,6 +140,7 @@ def desire(
         upgrade=deployment.upgrade if old is not None else None,
         failure=failure if old is not None else None,
         rolling_back=revision.origin is Origin.ROLLBACK,
+        depends=depends,
     )
 
 

@@ -64,17 +64,27 @@ class Plan:
 def plan(desired: Desired, observed: Snapshot, now: datetime) -> Plan:
     """The steps that are safe and useful now; none when everything is as it should be, or has to wait."""
     found = survey(desired, observed)
-    works = [_Work(view, found, observed, now) for view in found.views]
+    needed = _still_needed(desired, observed)
+    works = [_Work(view, found, observed, now, needed=view.name in needed) for view in found.views]
     running = [w.view.service for w in works if w.view.service.replicas and not w.view.service.stopped]
     steps: list[Step] = supply([w.view.service for w in works if w.needs_supplies], running, observed)
     steps += [step for work in works for step in work.steps()]
     cause = "the stack is removed" if desired.removed else "the service is no longer part of the stack"
     drains = () if desired.removed else found.strays
-    steps += [step for i in found.strays for step in take_down(i, STRAY_GRACE_MS, cause, now, drain=i in drains)]
+    for i in found.strays:
+        if not (desired.removed and i.service in needed and i.alive and not i.routed):
+            steps += take_down(i, STRAY_GRACE_MS, cause, now, drain=i in drains)
     steps += clear_away(desired, found, observed)
     pauses = [pause for w in works for pause in w.pauses]
     pauses += [poll for i in drains if (poll := drain_poll(i, STRAY_GRACE_MS, now))]
     return Plan(tuple(steps), min(pauses, default=None))
+
+
+def _still_needed(desired: Desired, observed: Snapshot) -> frozenset[str]:
+    """The services on which others depend that are to end too, and still run: they are stopped after those."""
+    ending = {s.name for s in desired.services if s.stopped}
+    running = {i.service for i in observed.instances if i.alive and i.phase is not Phase.UNKNOWN}
+    return frozenset(on for name, on in desired.depends if name in running and (desired.removed or name in ending))
 
 
 def take_down(
@@ -119,10 +129,12 @@ def drain_poll(instance: Instance, grace_ms: int, now: datetime) -> timedelta | 
 class _Work:
     """One pass over one service. Reads its inputs, changes none of them."""
 
-    def __init__(self, view: View, found: Survey, observed: Snapshot, now: datetime) -> None:
+    def __init__(self, view: View, found: Survey, observed: Snapshot, now: datetime, *, needed: bool) -> None:
         self.view = view
         self.observed = observed
         self.now = now
+        self.needed = needed
+        """Others depend on it that are being stopped too, and still run."""
         self.service: DesiredService = view.service
         self.budget = view.service.budget
         self.waiting = waits_for(view, found)
@@ -163,9 +175,11 @@ class _Work:
 
     def _stopped(self) -> Iterable[Step]:
         for i in self.view.keepers:
-            if i.routed or i.alive:
+            if i.routed or (i.alive and not self.needed):
                 yield from self._take_down(i, "stopped on request", drain=False)
         for i in self.view.leftovers:
+            if self.needed and i.alive and not i.routed:
+                continue
             yield from self._take_down(i, "stopped on request" if i.alive else "not needed any more", drain=False)
 
     # Towards what is wanted.

@@ -283,11 +283,13 @@ def test_stop_keeps_the_containers_and_start_starts_the_same_ones_again() -> Non
     tells(
         story(world),
         """
-        stop api-1-v1 within 10 s -- stopped on request
-        stop db-1-v1 within 10 s -- stopped on request
         unroute web-1-v1 -- stopped on request
 
         stop web-1-v1 within 10 s -- stopped on request
+
+        stop api-1-v1 within 10 s -- stopped on request
+
+        stop db-1-v1 within 10 s -- stopped on request
         """,
     )
     world.must_be_converged()
@@ -354,17 +356,19 @@ def test_removing_a_stack_keeps_its_volumes() -> None:
     tells(
         story(world),
         """
-        stop api-1-v1 within 10 s -- the stack is removed
-        stop db-1-v1 within 10 s -- the stack is removed
         unroute web-1-v1 -- the stack is removed
 
-        remove api-1-v1 -- the stack is removed
-        remove db-1-v1 -- the stack is removed
         stop web-1-v1 within 10 s -- the stack is removed
 
+        stop api-1-v1 within 10 s -- the stack is removed
         remove web-1-v1 -- the stack is removed
-        remove files of db @v1 -- no container uses them any more
 
+        remove api-1-v1 -- the stack is removed
+        stop db-1-v1 within 10 s -- the stack is removed
+
+        remove db-1-v1 -- the stack is removed
+
+        remove files of db @v1 -- no container uses them any more
         remove network default -- no container is attached to it any more
         """,
     )
