@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from spin.engines.docker import labels
 from spin.errors import Failed
 from spin.model.observed import Instance, Phase
 from spin.model.stack import Attachment, Network, Resources, Restart
-from spin.model.steps import EnsureNetwork, RemoveNetwork, Start, Stop
+from spin.model.steps import EnsureNetwork, Remove, RemoveNetwork, Start, Stop
 from support.docker import inspect
 from support.engines import Bench
 from support.platform import docker
@@ -62,6 +64,18 @@ async def test_a_change_by_hand_is_named(docker_bench: Bench, command: tuple[str
     seen = await altered(docker_bench, made)
     assert seen.altered == reason.format(**names)
     assert seen.phase is Phase.READY
+
+
+async def test_a_container_that_somebody_is_removing_can_be_succeeded_at_once(docker_bench: Bench) -> None:
+    made = await docker_bench.run(docker_bench.service())
+    await docker_bench.until_phase(made, Phase.READY)
+    removal = asyncio.create_task(asyncio.to_thread(docker, "rm", "--force", made.id))
+    try:
+        seen = await docker_bench.until(lambda s: not any(i.alive for i in s.instances))
+        assert [(i.phase, i.altered) for i in seen.instances] in ([], [(Phase.EXITED, "being removed")])
+        await docker_bench.engine.execute(docker_bench.key, Remove(made.id, made.name, "test"))
+    finally:
+        await removal
 
 
 async def test_a_container_that_was_taken_off_its_only_network_has_no_address(docker_bench: Bench) -> None:

@@ -169,8 +169,9 @@ def state(status: str, **more: Any) -> dict[str, Any]:
         (state("restarting", ExitCode=1), True, Phase.STARTING),
         (state("paused"), True, Phase.UNHEALTHY),
         (state("exited"), True, Phase.EXITED),
-        (state("dead"), True, Phase.UNKNOWN),
-        (state("removing"), True, Phase.UNKNOWN),
+        (state("dead"), True, Phase.EXITED),
+        (state("removing"), True, Phase.EXITED),
+        (state("levitating"), True, Phase.UNKNOWN),
     ],
 )
 def test_phases(seen: dict[str, Any], up: bool, expected: Phase) -> None:

@@ -23,6 +23,8 @@ _NUMBERS = {
 _NOT_ENFORCED = (None, 0, -1)
 """An engine that cannot enforce a limit, as its kernel lacks what it takes, leaves it away: nobody has changed it then."""
 _RESTART = "RestartPolicy"
+_GOING = ("removing", "dead")
+"""Its process has ended, and it cannot be started again; to be gone altogether may take the engine seconds more."""
 
 
 def limits(host: Mapping[str, Any]) -> str:
@@ -46,7 +48,10 @@ def altered(inspected: Mapping[str, Any], site: str, key: DeploymentKey, network
     slot, attempt = int(marks[labels.SLOT]), int(marks[labels.ATTEMPT])
     if name != labels.container(site, key, marks[labels.SERVICE], slot, marks[labels.DIGEST], attempt):
         return f"renamed to {name}"
-    if inspected["State"]["Status"] not in ("running", "paused"):
+    status = inspected["State"]["Status"]
+    if status in _GOING:
+        return "being removed"
+    if status not in ("running", "paused"):
         return ""  # it gets its networks and its policy when it is started
     return _limits_altered(inspected["HostConfig"], json.loads(marks.get(labels.LIMITS, "{}"))) or _moved(inspected, networks)
 

@@ -59,9 +59,9 @@ def phase(state: Mapping[str, Any], *, up: bool) -> Phase:
             return Phase.STARTING
         case "paused":
             return Phase.UNHEALTHY
-        case "exited":
-            return Phase.EXITED
-    return Phase.UNKNOWN  # dead, removing, or a word of a later engine
+        case "exited" | "removing" | "dead":
+            return Phase.EXITED  # the last two: somebody is removing it, or failed to; its process has ended
+    return Phase.UNKNOWN  # a word of a later engine
 
 
 def detail(inspected: Inspected, now: Phase, said: str) -> str:
