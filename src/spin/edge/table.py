@@ -15,12 +15,12 @@ from functools import cached_property
 from spin.kit.canonical import digest
 from spin.model.observed import Route
 
-FEWEST = 24
-"""Upstreams of a host. They are spread evenly over 1, 2, 3, 4, 6 or 8 targets; with 5, none gets more than 1.04 of its due."""
+FEWEST = 20
+"""Upstreams of a host. Spread over up to 5 targets, none gets more than 1.05 of its due; over 6, 1.2."""
 GROWTH = 4
 """A host that needs more gets this many times as many: changing their number costs a new configuration, so it is done seldom."""
-PER_TARGET = 3
-"""Upstreams that each target has at least, so that none gets more than a third above its due."""
+PER_TARGET = 2
+"""Upstreams that each target has at least: up to 10 targets need no more than the fewest, and none gets 1.5 of its due."""
 
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*", re.ASCII)
 _OWNER = re.compile(r"[^\s{}]+")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import shutil
 import threading
 from collections import Counter
 from contextlib import AsyncExitStack
@@ -17,7 +18,7 @@ from support.backends import Backend
 from support.processes import soon
 
 WEB = "web.shop.development.spin.localhost"
-OWNER = "physics/development/shop"
+OWNER, OTHER = "physics/development/shop", "physics/development/other"
 UNNOTICED = 0.05
 """Seconds within which a request that the edge is just sending shows at its backend."""
 
@@ -156,13 +157,13 @@ async def test_a_target_that_has_left_is_soon_free_of_connections(front):
 
 async def test_scaling_up_and_down_closes_no_connection_of_a_visitor(front):
     async with AsyncExitStack() as stack:
-        backends = [await stack.enter_async_context(Backend(f"api-{n}")) for n in range(8)]
-        for number in (2, 5, 1, 8, 1):
+        backends = [await stack.enter_async_context(Backend(f"api-{n}")) for n in range(10)]
+        for number in (2, 5, 1, 10, 1):
             await front.edge.set_routes(OWNER, (to(*backends[:number]),))
-            met = {await front.name(WEB) for _ in range(100)}
+            met = {await front.name(WEB) for _ in range(200)}
             assert met == {f"api-{n}" for n in range(number)}
         (connection,) = front.visitors._transport._pool.connections
-        assert "Request Count: 500" in connection.info()
+        assert "Request Count: 1000" in connection.info()
 
 
 async def test_more_targets_than_upstreams_so_far_are_all_met(front):
@@ -179,9 +180,9 @@ async def test_the_same_routes_again_are_no_change(front):
     async with Backend() as backend:
         await front.edge.set_routes(OWNER, (to(backend),))
         files = sorted((front.directory / "targets" / WEB).iterdir())
-        before = [file.stat().st_ino for file in files]
+        before = [file.lstat().st_ino for file in files]
         await front.edge.set_routes(OWNER, (to(backend),))
-        assert [file.stat().st_ino for file in files] == before
+        assert [file.lstat().st_ino for file in files] == before
 
 
 async def test_a_host_without_containers_gets_some_and_loses_them_without_a_visitor_losing_the_connection(front):
@@ -194,13 +195,16 @@ async def test_a_host_without_containers_gets_some_and_loses_them_without_a_visi
         assert "Request Count: 3" in front.visitors._transport._pool.connections[0].info()
 
 
-@pytest.mark.parametrize("harm", ["missing", "empty", "other"])
+@pytest.mark.parametrize("harm", ["missing", "empty", "other", "a file"])
 async def test_a_file_that_is_not_as_it_was_written_shows_and_is_put_right(front, harm):
     async with Backend() as backend:
         await front.edge.set_routes(OWNER, (to(backend),))
         file = front.directory / "targets" / WEB / "7"
         if harm == "missing":
             file.unlink()
+        elif harm == "a file":
+            file.unlink()
+            file.write_text("127.0.0.1:9")
         else:
             file.write_text("" if harm == "empty" else "127.0.0.1:9")
         assert await front.edge.routes(OWNER) != (to(backend),)
@@ -211,7 +215,10 @@ async def test_a_file_that_is_not_as_it_was_written_shows_and_is_put_right(front
 
 async def test_a_change_that_was_cut_short_shows(front):
     await front.edge.set_routes(OWNER, (Route(WEB, OWNER, ()),))
-    (front.directory / "targets" / WEB / "0").write_text("127.0.0.1:9")
+    (front.directory / "targets" / WEB / "0").unlink()
+    other = Route("other.example.org", OTHER, ("127.0.0.1:9",))
+    await front.edge.set_routes(OTHER, (other,))
+    shutil.copy(front.directory / "targets" / other.host / "0", front.directory / "targets" / WEB / "0", follow_symlinks=False)
     assert await front.edge.routes(OWNER) != (Route(WEB, OWNER, ()),)
     assert await front.edge.routes(OWNER) != (Route(WEB, OWNER, ("127.0.0.1:9",)),)
 
@@ -220,3 +227,11 @@ async def test_the_files_of_a_host_go_with_it(front):
     await front.edge.set_routes(OWNER, (Route(WEB, OWNER, ()), Route("two.example.org", OWNER, ())))
     await front.edge.set_routes(OWNER, (Route(WEB, OWNER, ()),))
     assert [folder.name for folder in (front.directory / "targets").iterdir()] == [WEB]
+
+
+async def test_files_of_targets_that_nothing_leads_to_are_removed_in_the_end(front, monkeypatch):
+    monkeypatch.setattr("spin.edge.targets._SPARE", 5)
+    for number in range(20):
+        await front.edge.set_routes(OWNER, (Route(WEB, OWNER, (f"127.0.0.1:{number + 1}",)),))
+    await front.edge.set_routes(OTHER, (Route("other.example.org", OTHER, ("127.0.0.1:9",)),))
+    assert {text.name for text in (front.directory / "to").iterdir()} == {"127.0.0.1:20", "127.0.0.1:9"}
