@@ -185,7 +185,8 @@ def run(*command: str, stdin: str = "") -> str:
 
 
 def drop_table(name: str) -> None:
-    run("nft", "delete", "table", "ip", name)
+    """Remove a table, whether it is there or not."""
+    run("nft", "-f", "-", stdin=f"add table ip {name}\ndelete table ip {name}\n")
 
 
 def _namespace(process: int | str) -> Path:

@@ -97,15 +97,19 @@ class NftAddresses:
         log.info("service addresses", table=self.table, found=len(found.entries), masquerade=self._masquerade)
 
     async def close(self) -> None:
-        """Leave the table as it is: the stacks go on."""
+        """Leave the table as it is: the stacks go on. Without any entry nobody needs it, and it is removed."""
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait({self._watch})
             self._watch = None
-        if self._events is not None:
-            asyncio.get_running_loop().remove_reader(self._events.fileno())
-            self._events.close()
-            self._events = None
+        if self._events is None:
+            return
+        asyncio.get_running_loop().remove_reader(self._events.fileno())
+        self._events.close()
+        self._events = None
+        if not self._owners:
+            with contextlib.suppress(AddressesUnavailable):
+                await _nft("-f", "-", stdin=f"add table ip {self.table}\ndelete table ip {self.table}\n")
 
     async def entries(self, owner: str) -> tuple[ServiceAddress, ...]:
         self._hear()

@@ -12,10 +12,11 @@ from contextlib import AsyncExitStack
 import structlog
 import uvicorn
 
+from spin.addresses import NftAddresses, unusable
 from spin.api import build
 from spin.api.passwords import Argon2Passwords
 from spin.edge import CaddyEdge, caddy_child
-from spin.engines.docker import DockerEngine
+from spin.engines.docker import DockerEngine, elsewhere
 from spin.errors import Conflict, Failed, NotFound
 from spin.kit.clock import SystemClock
 from spin.kit.ports import PortUnavailable, check_port, listen
@@ -84,14 +85,18 @@ class RunningPlatform:
         key = SigningKey.load(self._data.folder("registry"))
         tokens = RegistryTokens(key, clock)
         images = await self._parts.enter_async_context(RegistryImages(site, tokens))
-        engine = DockerEngine(site, StoredContents(store), PullTokens(site, tokens), os.environ.get("DOCKER_HOST"))
+        docker = os.environ.get("DOCKER_HOST")
+        addresses = await self._addresses(docker)
+        engine = DockerEngine(
+            site, StoredContents(store), PullTokens(site, tokens), docker, service_addresses=addresses is not None
+        )
         self._parts.push_async_callback(engine.close)
         edge_child = caddy_child(site, self._data.folder("edge"))
         edge = CaddyEdge(edge_child.directory)
         self._parts.push_async_callback(edge.close)
         notifier = Notifier()
         engines = {"docker": engine}
-        controller = Controller(World(site, store, engines, edge, clock, notifier.poke))
+        controller = Controller(World(site, store, engines, edge, clock, notifier.poke, addresses))
         platform = Platform(site, store, engines, images, Argon2Passwords(), clock, controller.wake, notifier)
         self._controller = controller
         await self._make_operator(platform)
@@ -140,6 +145,16 @@ class RunningPlatform:
 
     def _left_behind(self, child: str) -> bool:
         return any(self._data.folder(child).glob("*.pid"))
+
+    async def _addresses(self, docker: str | None) -> NftAddresses | None:
+        """The services' stable addresses, where they can be had; where not, the log says why."""
+        site = self._site
+        reason = "" if site.service_addresses else "They are switched off in the site file."
+        reason = reason or await elsewhere(docker) or await unusable(site)
+        if reason:
+            log.warning("no service addresses: calls within a stack may fail while its containers change", reason=reason)
+            return None
+        return await self._parts.enter_async_context(NftAddresses(site))
 
     async def _make_operator(self, platform: Platform) -> None:
         file = self._data.operator_key

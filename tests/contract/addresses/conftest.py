@@ -36,11 +36,12 @@ def site(bridges: Bridges) -> Site:
 
 @pytest_asyncio.fixture
 async def nft(site: Site) -> AsyncIterator[NftAddresses]:
-    async with NftAddresses(site) as addresses:
-        try:
+    addresses = NftAddresses(site)
+    try:
+        async with addresses:
             yield addresses
-        finally:
-            drop_table(addresses.table)
+    finally:
+        drop_table(addresses.table)
 
 
 @pytest.fixture(params=["simulated", "nft"])

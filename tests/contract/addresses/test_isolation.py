@@ -63,8 +63,9 @@ async def test_two_sites_side_by_side_keep_out_of_each_others_way(bridges: Bridg
     here, there = bridges.network("here"), bridges.network("there")
     clients = bridges.container("here"), bridges.container("there")
     servers = bridges.container("here"), bridges.container("there")
-    async with NftAddresses(replace(site, id=f"{site.id}-two")) as second, serving(servers[0], PORT), serving(servers[1], PORT):
-        try:
+    second = NftAddresses(replace(site, id=f"{site.id}-two"))
+    try:
+        async with second, serving(servers[0], PORT), serving(servers[1], PORT):
             await nft.set_entries(OWNER, (entry(here, servers[0].address),))
             await second.set_entries(OWNER, (entry(there, servers[1].address),))
             assert [await c.who(STABLE, PORT) for c in clients] == [s.name for s in servers]
@@ -72,5 +73,5 @@ async def test_two_sites_side_by_side_keep_out_of_each_others_way(bridges: Bridg
             assert await clients[1].who(STABLE, PORT) == servers[1].name
             assert await nft.entries(OWNER) == (entry(here, servers[0].address),)
             assert await clients[0].who(STABLE, PORT) == servers[0].name
-        finally:
-            drop_table(second.table)
+    finally:
+        drop_table(second.table)
