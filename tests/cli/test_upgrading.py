@@ -60,6 +60,15 @@ def test_an_upgrade_ends_with_what_to_type(shop, spin) -> None:
     )
 
 
+def test_what_a_service_has_said_is_not_said_again_of_the_stack() -> None:
+    waiting = service("web", "upgrading", 0, detail="being created")
+    assert progress.progress_lines(None, view(services=(waiting,), detail="web: being created")) == [  # type: ignore[arg-type]
+        "[web] upgrading 0/1  being created"
+    ]
+    lines = progress.progress_lines(None, view(services=(waiting,), detail="the engine does not answer"))  # type: ignore[arg-type]
+    assert lines[-1] == "shop: the engine does not answer"
+
+
 def test_an_upgrade_that_will_be_confirmed_by_itself_says_so(shop, spin) -> None:
     shop.script["shop"] = [{**UPGRADED, "upgrade": upgrade(complete=True, confirm_at=NOW)}]
     assert "confirmed by itself otherwise" in spin("up").err

@@ -62,7 +62,8 @@ def progress_lines(before: StackView | None, view: StackView, *, colours: bool =
     ]
     now = {s["name"] for s in view["services"]}
     lines += [f"[{clean(name)}] removed" for name in known if name not in now]
-    if view["detail"] and (before is None or before["detail"] != view["detail"]):
+    said = {f"{s['name']}: {s['detail']}" for s in view["services"]}
+    if view["detail"] and view["detail"] not in said and (before is None or before["detail"] != view["detail"]):
         lines.append(f"{view['stack']}: {clean(view['detail'])}")
     return lines
 

@@ -61,11 +61,11 @@ def diff(
     *,
     stack: Annotated[str, typer.Argument(metavar="STACK")],
     old: Annotated[
-        int | None, typer.Argument(metavar="REVISION", min=1, help="Default: the confirmed one, else the one before.")
+        int | None, typer.Argument(metavar="OLD", min=1, help="A revision; default: the confirmed one, else the one before.")
     ] = None,
     new: Annotated[
         int | None,
-        typer.Argument(metavar="REVISION", min=1, help="What it is compared with; default: the one that is wanted now."),
+        typer.Argument(metavar="NEW", min=1, help="What it is compared with; default: the one that is wanted now."),
     ] = None,
     environment: EnvironmentOption = None,
     project: ProjectOption = None,
