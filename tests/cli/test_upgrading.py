@@ -285,5 +285,12 @@ def test_an_upgrade_that_does_not_come_up_is_not_given_up_before_the_platform_do
     stuck = [view(state="degraded", revision=3, detail=str(n), services=(sick,), upgrade=upgrade()) for n in range(3)]
     shop.script["shop"] = [*stuck, FAILED]
     assert "The upgrade of shop to revision 3 has failed" in spin("up").err
+    stumbled = view(state="failed", revision=3, services=(service("web", "failed", 1, detail="no answer"),), upgrade=upgrade())
+    monkeypatch.setattr(progress, "PATIENCE", 30.0)
+    shop.script["shop"] = [stumbled, UPGRADING, UPGRADED]
+    assert spin("up").status == 0, "a step that failed once is no verdict"
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    shop.script["shop"] = [stumbled, {**stumbled, "detail": "again"}, UPGRADED]
+    assert "shop has failed in development" in spin("up").err
     shop.script["shop"] = [{**one, "upgrade": None} for one in stuck] + [UPGRADED]
     assert "does not come up in development" in spin("up").err

@@ -91,7 +91,7 @@ def follow(stack: Stack, generation: int, timeout: float, *, removal: bool = Fal
     """Show progress until the stack has settled at `generation` or a later one; the last view, or None where it is gone.
 
     A stack in which nothing moves but what fails again and again is given up after PATIENCE; its view says why. An upgrade is not: the
-    platform ends it, by its deadlines, while what was there before serves.
+    platform ends it, by its deadlines, while what was there before serves. A step that failed on the way is tried again by the platform.
     `timeout` in seconds. Raises Failed when the time is over, or where the stack has gone and `removal` did not ask for that.
     Ctrl-C stops watching only: it says so and ends the command with status 130.
     """
@@ -105,9 +105,11 @@ def follow(stack: Stack, generation: int, timeout: float, *, removal: bool = Fal
             if view["state"] == "removed":
                 _expect_gone(stack, removal=removal)
                 return None
-            if view["settled"] and view["generation"] >= generation:
+            trying = is_gated(view) and view["state"] == "failed"
+            if view["settled"] and view["generation"] >= generation and not trying:
                 return view
-            stuck_since = (stuck_since or time.monotonic()) if is_stuck(view) and not is_gated(view) else None
+            hopeless = trying or (is_stuck(view) and not is_gated(view))
+            stuck_since = (stuck_since or time.monotonic()) if hopeless else None
             if stuck_since is not None and time.monotonic() - stuck_since > PATIENCE:
                 return view
     except NotFound:
