@@ -13,10 +13,10 @@ from spin.engines.docker.connections import count
 from spin.engines.docker.frames import Frames
 from spin.engines.docker.images import canonical
 from spin.engines.docker.networks import free_subnets, routes, subnets_of
-from spin.engines.docker.observe import NEVER, moment, phase, probe_for
+from spin.engines.docker.observe import NEVER, detail, moment, phase, probe_for
 from spin.engines.docker.overview import status_words
 from spin.engines.docker.probes import Command, Connect, Run
-from spin.engines.docker.reasons import LONGEST, sentence
+from spin.engines.docker.reasons import LONGEST, health_check, sentence
 from spin.errors import Failed
 from spin.model.names import DeploymentKey, EnvironmentName, ProjectName, StackName
 from spin.model.observed import Phase
@@ -65,6 +65,12 @@ def key(stack: str, environment: str = "dev", project: str = "p") -> DeploymentK
             "The registry localhost:1 does not answer the engine.",
         ),
         ("write /x: no space left on device", "The engine's disk is full."),
+        (
+            "Unable to find group staff: no matching entries in group file",
+            'The image has no group "staff": give a number, or add the group to the image.',
+        ),
+        ("Cannot mkdir: /etc/passwd is not a directory", "The working directory /etc/passwd is not a directory in the image."),
+        ("Address already in use", "The address that it keeps is in use by another container."),
         ("Minimum memory limit allowed is 6MB", "Minimum memory limit allowed is 6MB."),
         ("two\nlines\x1b[31m of it", "Two lines [31m of it."),
         ("", "The engine gives no reason."),
@@ -259,3 +265,42 @@ def test_open_connections_in_the_kernels_tables(
     v4: list[tuple[str, str, str, str]], v6: list[tuple[str, str, str, str]], number: int
 ) -> None:
     assert count([table(*v4), table(*v6)]) == number
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "words"),
+    [
+        ("the database is away", 1, "health check: the database is away"),
+        ("", 7, "health check: exited with 7"),
+        ("Health check exceeded timeout (2s)", -1, "health check: no answer within 2s"),
+        (
+            (
+                "OCI runtime exec failed: exec failed: unable to start container process: "
+                'exec: "curl": executable file not found in $PATH: unknown'
+            ),
+            126,
+            'health check: the command "curl" is not in the image',
+        ),
+    ],
+)
+def test_what_a_health_check_says(output: str, code: int, words: str) -> None:
+    assert health_check(output, code) == words
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"ExitCode": 1}, "exited with 1"),
+        ({"ExitCode": 127}, "exited with 127, a command that was not found"),
+        ({"ExitCode": 137}, "exited with 137, killed"),
+        ({"ExitCode": 137, "OOMKilled": True}, "killed: it needed more memory than its limit of 64 MiB"),
+        (
+            {"ExitCode": 128, "Error": "unable to find user x: gone"},
+            'the image has no user "x": give a number, or add the user to the image',
+        ),
+    ],
+)
+def test_why_a_container_ended_also_while_it_is_being_restarted(more: dict[str, Any], words: str) -> None:
+    for status, end in (("exited", ""), ("restarting", ", is being restarted")):
+        seen = {"State": state(status, **{"OOMKilled": False, **more}), "HostConfig": {"Memory": 64 * 2**20}}
+        assert detail(seen, phase(seen["State"], up=False), "") == words + end

@@ -19,7 +19,7 @@ from spin.engines.docker.images import Images
 from spin.engines.docker.labels import Kind
 from spin.engines.docker.networks import Networks
 from spin.engines.docker.probes import Command, Connect, Probe, Prober, Run, Starting
-from spin.engines.docker.reasons import clause, one_line
+from spin.engines.docker.reasons import clause, health_check, how_it_ended, one_line
 from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Instance, Phase, Snapshot
 from spin.site import Site
@@ -67,25 +67,28 @@ def phase(state: Mapping[str, Any], *, up: bool) -> Phase:
 def detail(inspected: Inspected, now: Phase, said: str) -> str:
     """Why it is as it is; `said` is what Spin's own last probe put out."""
     state = inspected["State"]
-    code = state["ExitCode"]
     if state["Status"] == "restarting":
-        return f"exited with {code}, is being restarted"
+        return f"{ending(inspected)}, is being restarted"
     if state["Status"] == "paused":
         return "paused"
     if now is Phase.UNHEALTHY:
-        log = (state.get("Health") or {}).get("Log") or [{}]
-        return one_line(
-            "health check: " + (log[-1].get("Output", "").strip() or f"exited with {log[-1].get('ExitCode', '?')}"), OUTPUT_LENGTH
-        )
+        last = ((state.get("Health") or {}).get("Log") or [{}])[-1]
+        return one_line(health_check(last.get("Output", "").strip(), last.get("ExitCode", "?")), OUTPUT_LENGTH)
     if now is Phase.STARTING:
         return one_line(said, OUTPUT_LENGTH)
     if now is Phase.EXITED:
-        if state["Error"]:
-            return clause(state["Error"])
-        if state["OOMKilled"]:
-            return f"killed: it needed more memory than its limit of {inspected['HostConfig']['Memory'] // 2**20} MiB"
-        return f"exited with {code}"
+        return ending(inspected)
     return state["Status"] if now is Phase.UNKNOWN else ""
+
+
+def ending(inspected: Inspected) -> str:
+    """Why it does not run any more."""
+    state = inspected["State"]
+    if state["Error"]:
+        return clause(state["Error"])
+    if state["OOMKilled"]:
+        return f"killed: it needed more memory than its limit of {inspected['HostConfig']['Memory'] // 2**20} MiB"
+    return how_it_ended(state["ExitCode"])
 
 
 def since(inspected: Inspected, now: Phase) -> datetime:

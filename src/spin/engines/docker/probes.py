@@ -21,7 +21,7 @@ from aiodocker.exceptions import DockerError
 
 from spin.engines.docker.client import Client, lasting
 from spin.engines.docker.frames import Frames
-from spin.engines.docker.reasons import clause, one_line
+from spin.engines.docker.reasons import clause, health_check
 from spin.errors import EngineUnavailable
 from spin.model.names import DeploymentKey
 
@@ -169,7 +169,7 @@ class Prober:
                 code, output = await self._run(starting.id, probe)
             if code == 0:
                 return True
-            watch.said = f"health check: {one_line(output) or f'exited with {code}'}"
+            watch.said = health_check(output.strip(), code)
         now = time.monotonic()
         await asyncio.sleep(min(LONGEST_PAUSE, max(PAUSE, now - begun, (now - since) * GROWTH)))
         return False

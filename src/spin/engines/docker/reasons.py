@@ -46,7 +46,7 @@ _KNOWN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
         lambda m: f'the image has no user "{m[1]}": give a number, or add the user to the image',
     ),
     (
-        re.compile(r"unable to find group ([^:]*):"),
+        re.compile(r"[uU]nable to find group ([^:]*):"),
         lambda m: f'the image has no group "{m[1]}": give a number, or add the group to the image',
     ),
     (re.compile(r"No such image: (\S+)"), lambda m: f"the image {m[1]} is not on the engine"),
@@ -60,8 +60,33 @@ _KNOWN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
         re.compile(r'Get "?https?://([^/"]+)/[^:]*: .*(?:refused|no such host|timeout|unreachable|deadline|EOF)'),
         lambda m: f"the registry {m[1]} does not answer the engine",
     ),
+    (
+        re.compile(r"Cannot mkdir: (\S+) is not a directory"),
+        lambda m: f"the working directory {m[1]} is not a directory in the image",
+    ),
+    (re.compile(r"^Address already in use"), lambda _: "the address that it keeps is in use by another container"),
+    (re.compile(r"Health check exceeded timeout \((.*)\)"), lambda m: f"no answer within {m[1]}"),
     (re.compile(r"no space left on device"), lambda _: "the engine's disk is full"),
 )
+
+
+_CODES = {
+    126: ", a command that could not be run",
+    127: ", a command that was not found",
+    137: ", killed",
+    139: ", a violation of memory",
+}
+"""What the shell's and the kernel's exit statuses stand for; programs that are alone in their container use them as well."""
+
+
+def how_it_ended(code: int) -> str:
+    return f"exited with {code}{_CODES.get(code, '')}"
+
+
+def health_check(output: str, code: object) -> str:
+    """What a health check that failed has put out; the engine's own words, where it could not even run, as a known reason."""
+    ours = output.startswith(("OCI runtime exec failed", "Health check exceeded timeout"))
+    return f"health check: {(clause(output) if ours else one_line(output)) or f'exited with {code}'}"
 
 
 def one_line(text: str, longest: int = LONGEST) -> str:
