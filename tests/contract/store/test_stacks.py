@@ -151,6 +151,20 @@ async def test_lists_are_narrowed_by_project_and_environment_and_sorted(store: S
             assert sorted(await unit.desired_revisions(project, environment)) == expected
 
 
+async def test_generations_are_those_of_all_projects_and_grow_with_each_write(store: SqlStore) -> None:
+    keys = [key("physics", "a"), key("biology", "c"), key("physics", "a", "production")]
+    for one in keys:
+        await _deploy(store, one)
+    async with store.begin(write=True) as unit:
+        before = await unit.generations()
+        changed = await unit.deployment(keys[1])
+        assert changed is not None
+        await unit.save_deployment(changed)
+    async with store.begin() as unit:
+        assert before == {d.key: d.generation - (d.key == keys[1]) for d in await unit.deployments()}
+        assert await unit.generations() == {**before, keys[1]: before[keys[1]] + 1}
+
+
 async def test_revisions_come_back_as_written_in_order(store: SqlStore) -> None:
     await _deploy(store, key(), revisions=11)
     async with store.begin() as unit:
