@@ -29,6 +29,8 @@ log = structlog.get_logger("spin.reconcile")
 
 LAST_LINES = 10
 """Lines of a failing container's log that are kept with the reason."""
+LOOK_SECONDS = 120.0
+"""A look that takes longer is given up, and tried again later."""
 AUTHOR = "spin"
 """Who has made a revision that nobody asked for."""
 
@@ -136,8 +138,12 @@ class Pass:
         failure = None if progress is None else progress.failure
         desired = desire(loaded.deployment, loaded.revision, loaded.base, failure, addresses=addresses is not None)
         draining = () if stored is None else [InstanceId(i.id) for i in stored.instances if i.draining_since is not None]
-        snapshot, routes = await asyncio.gather(engine.observe(key, draining), self._world.edge.routes(str(key)))
-        tables = Tables(routes, () if addresses is None else await addresses.entries(str(key)))
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                snapshot, routes = await asyncio.gather(engine.observe(key, draining), self._world.edge.routes(str(key)))
+                tables = Tables(routes, () if addresses is None else await addresses.entries(str(key)))
+        except TimeoutError:
+            raise Unavailable(f"The engine or the edge has not answered within {LOOK_SECONDS:g} s.") from None
         now = self._world.clock.now()
         snapshot = remember(routing.mark_routed(key, desired, snapshot, tables, self._world.site), stored, now)
         seen = replace(status(desired, snapshot, now), progress=progress, worked=0 if stored is None else stored.worked)
