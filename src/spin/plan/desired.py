@@ -227,24 +227,23 @@ def _volumes(spec: StackSpec, service: ServiceSpec) -> tuple[Volume, ...]:
 
 
 def _peers(spec: StackSpec, service: ServiceSpec, numbers: dict[str, int]) -> tuple[Peer, ...]:
-    """Each name of each other service once: on the first network that both are on and that leads out of its subnet."""
+    """The names of other services on the network of this one's default route: stable addresses elsewhere are out of its reach.
+
+    The engine leads that route through the first, by name, of the container's networks that are not internal.
+    """
     closed = {n.name for n in spec.networks if n.internal}
-    uses = Counter((a.network, name) for s in spec.services for a in s.networks for name in {s.name, *a.aliases})
+    way_out = min((a.network for a in service.networks if a.network not in closed), default="")
+    uses = Counter(name for s in spec.services for a in s.networks if a.network == way_out for name in {s.name, *a.aliases})
     found: list[Peer] = []
     for other in spec.services:
         number = numbers.get(other.name)
-        if other.name == service.name or number is None:
+        theirs = next((a for a in other.networks if a.network == way_out), None)
+        if other.name == service.name or number is None or theirs is None:
             continue
-        theirs = {a.network: a for a in other.networks}
-        seen: set[str] = set()
-        for mine in service.networks:
-            if mine.network in closed or mine.network not in theirs:
-                continue
-            several = [n for n in dict.fromkeys((other.name, *theirs[mine.network].aliases)) if n not in seen]
-            names = [n for n in several if uses[mine.network, n] == 1]  # a name that services share means all of them
-            seen.update(names)
-            if names:
-                found.append(Peer(mine.network, tuple(names), number))
+        several = dict.fromkeys((other.name, *theirs.aliases))
+        names = tuple(n for n in several if uses[n] == 1)  # a name that services share means all of them
+        if names:
+            found.append(Peer(way_out, names, number))
     return tuple(found)
 
 

@@ -75,3 +75,17 @@ async def test_two_sites_side_by_side_keep_out_of_each_others_way(bridges: Bridg
             assert await clients[0].who(STABLE, PORT) == servers[0].name
     finally:
         drop_table(second.table)
+
+
+async def test_a_container_on_several_networks_reaches_stable_addresses_on_the_first_by_name_only(
+    bridges: Bridges, nft: NftAddresses
+) -> None:
+    first, last = bridges.network("app"), bridges.network("web")
+    client = bridges.container("web", "app")
+    servers = bridges.container("app"), bridges.container("web")
+    async with serving(servers[0], PORT), serving(servers[1], PORT):
+        there = replace(entry(last, servers[1].address), network="web", address="10.212.0.129")
+        await nft.set_entries(OWNER, (entry(first, servers[0].address), there))
+        assert await client.who(STABLE, PORT) == servers[0].name
+        with pytest.raises(ConnectionRefusedError):
+            await client.who(there.address, PORT, within=1)

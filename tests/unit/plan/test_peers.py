@@ -1,0 +1,47 @@
+"""Which other services a container finds by their stable addresses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from spin.model.stack import Attachment, Network, ServiceSpec, StackSpec
+from spin.model.steps import Peer
+from support.worlds import World, image
+
+
+def on(service: ServiceSpec, *networks: Attachment) -> ServiceSpec:
+    return replace(service, networks=networks)
+
+
+def peers(*services: ServiceSpec, networks: tuple[Network, ...] = ()) -> dict[str, tuple[Peer, ...]]:
+    world = World(StackSpec(services, networks=networks), addresses=True)
+    return {s.spec.name: s.peers for s in world.desired.services}
+
+
+WEB, API, DB = (ServiceSpec(name=name, image=image(name)) for name in ("web", "api", "db"))
+BACK, FRONT = Attachment("back"), Attachment("front")
+
+
+def test_all_other_services_of_its_network_under_all_their_names_and_never_itself() -> None:
+    found = peers(on(WEB, FRONT), on(API, Attachment("front", ("backend",))))
+    assert [(p.network, p.names) for p in found["web"]] == [("front", ("api", "backend"))]
+    assert [(p.network, p.names) for p in found["api"]] == [("front", ("web",))]
+
+
+def test_of_several_networks_only_the_first_by_name_since_the_default_route_leads_there() -> None:
+    found = peers(on(WEB, FRONT), on(API, FRONT, BACK), on(DB, BACK))
+    assert [(p.network, p.names) for p in found["api"]] == [("back", ("db",))]
+    assert [(p.network, p.names) for p in found["web"]] == [("front", ("api",))]
+
+
+def test_an_internal_network_has_no_way_to_stable_addresses() -> None:
+    networks = (Network("back", internal=True), Network("front"))
+    found = peers(on(WEB, FRONT), on(API, FRONT, BACK), on(DB, BACK), networks=networks)
+    assert [(p.network, p.names) for p in found["api"]] == [("front", ("web",))]
+    assert found["db"] == ()
+
+
+def test_a_name_that_services_share_stays_with_the_engine_and_means_all_of_them() -> None:
+    shared = Attachment("front", ("backend",))
+    found = peers(on(WEB, FRONT), on(API, shared), on(DB, shared))
+    assert [p.names for p in found["web"]] == [("api",), ("db",)]
