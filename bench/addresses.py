@@ -140,6 +140,7 @@ def report(rates: dict[tuple[str, str], list[float]], rounds: int) -> None:
             f"{statistics.median(direct):.0f}",
             f"{statistics.median(stable):.0f}",
             f"{ratio:.3f}",
+            f"{sum(stable) / sum(direct):.3f}",
             f"{rounds} rounds, {machine}",
         )
         print(f"| {' | '.join(cells)} |")
