@@ -91,10 +91,8 @@ class DockerEngine:
         return frozenset(group(*await self._everything()))
 
     async def overview(self) -> Mapping[DeploymentKey, str]:
-        things = await self._everything()
-        with _reading():
-            images = await self._images.generation()
-        return {key: marks.text(images, self._prober.verdict) for key, marks in group(*things).items()}
+        # Images are no part of it: what runs needs none, and what is to be made asks for them by itself.
+        return {key: marks.text(self._prober.verdict) for key, marks in group(*await self._everything()).items()}
 
     async def observe(self, key: DeploymentKey, draining: Collection[InstanceId] = ()) -> Snapshot:
         with _reading():

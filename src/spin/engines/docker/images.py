@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -36,7 +35,6 @@ class Images:
         self._client = client
         self._access = access
         self._known: frozenset[str] | None = None
-        self._generation = ""
         self._watchers = 0
 
     @contextmanager
@@ -59,13 +57,7 @@ class Images:
             return self._known
         found = {d for image in await self._client.get("images/json") for d in image.get("RepoDigests") or ()}
         self._known = frozenset(found | {canonical(d) for d in found})
-        self._generation = hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()[:16]
         return self._known
-
-    async def generation(self) -> str:
-        """A short text that changes with `present`."""
-        await self.present()
-        return self._generation
 
     async def pull(self, pinned: str) -> None:
         """Raises Failed with the registry's reason."""

@@ -28,10 +28,10 @@ class Marks:
     things: list[str] = field(default_factory=list)
     running: list[str] = field(default_factory=list)
 
-    def text(self, images: str, verdict: Callable[[str], str]) -> str:
-        """`images`: changes with the images on the engine; `verdict`: what probes have found out about a container."""
+    def text(self, verdict: Callable[[str], str]) -> str:
+        """`verdict`: what probes have found out about a container."""
         probed = [f"probe {container} {verdict(container)}" for container in sorted(self.running)]
-        return hashlib.sha256("\n".join((images, *sorted(self.things), *probed)).encode()).hexdigest()[:16]
+        return hashlib.sha256("\n".join((*sorted(self.things), *probed)).encode()).hexdigest()[:16]
 
 
 def group(containers: Iterable[Listed], networks: Iterable[Listed], volumes: Iterable[Listed]) -> dict[DeploymentKey, Marks]:
