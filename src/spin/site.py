@@ -89,9 +89,8 @@ class Site:
     subnets: str = "10.208.0.0/14"
     """Range from which each stack's networks get their subnets. Choose one that nothing else in the institution uses."""
     subnet_prefix: int = 25
-    """Prefix length of each subnet: /25 has room for some 120 containers on one network."""
-    service_subnets: str = "10.212.0.0/14"
-    """Range of the services' stable addresses, as large as `subnets`. Choose one that nothing else in the institution uses."""
+    """Prefix length of each subnet. Half of it is for the services' stable addresses, where there are any: /25 has room for 62
+    containers and 63 services on one network, /29 for 2 and 3."""
     service_addresses: bool = True
     """Give each service a stable address, where the platform may change the host's nftables."""
     confirm_after: int = 0
@@ -123,17 +122,6 @@ class Site:
     def port_class(self, port: int) -> PortClass | None:
         return next((c for c in self.port_classes if port in c), None)
 
-    def service_address(self, subnet: str, number: int) -> str | None:
-        """The stable address of service `number` (from 1) on the network with that subnet; None where there is none for it.
-
-        It lies in `service_subnets` as the subnet lies in `subnets`: no two networks share one, and nothing has to be allocated.
-        """
-        network, pool = ipaddress.IPv4Network(subnet), ipaddress.IPv4Network(self.subnets)
-        if not network.subnet_of(pool) or not 0 < number < network.num_addresses - 1:
-            return None
-        offset = int(network.network_address) - int(pool.network_address)
-        return str(ipaddress.IPv4Network(self.service_subnets).network_address + offset + number)
-
     @property
     def registry_host(self) -> str:
         """Host and port as they stand in image references."""
@@ -151,23 +139,13 @@ def parse_site(text: str, source: str = "spin.toml") -> Site:
     except tomllib.TOMLDecodeError as error:
         raise InvalidInput(f"{source}: not valid TOML: {error}", file=source) from None
     site: Site = _build(Site, data, source, "")
-    pool, services = (_pool(site, key, source) for key in ("subnets", "service_subnets"))
-    if services.prefixlen != pool.prefixlen or services.overlaps(pool):
-        raise InvalidInput(
-            f"{source}: service_subnets: must be as large as `subnets` (/{pool.prefixlen}) and lie beside it, not in it",
-            file=source,
-            key="service_subnets",
-        )
+    try:
+        pool = ipaddress.IPv4Network(site.subnets)
+    except ValueError as error:
+        raise InvalidInput(f"{source}: subnets: {error}", file=source, key="subnets") from None
     if not pool.prefixlen <= site.subnet_prefix <= 29:
         raise InvalidInput(f"{source}: subnet_prefix: must be between {pool.prefixlen} and 29", file=source, key="subnet_prefix")
     return site
-
-
-def _pool(site: Site, key: str, source: str) -> ipaddress.IPv4Network:
-    try:
-        return ipaddress.IPv4Network(getattr(site, key))
-    except ValueError as error:
-        raise InvalidInput(f"{source}: {key}: {error}", file=source, key=key) from None
 
 
 def _build(kind: Any, data: Any, source: str, path: str) -> Any:

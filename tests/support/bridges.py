@@ -14,12 +14,15 @@ import random
 import socket
 import subprocess
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from spin.model.observed import Link, ServiceAddress
+from spin.model.subnets import halves
 from support.docker import engine_site
 from support.platform import docker, eventually
 from support.tiny import base_image
@@ -71,6 +74,9 @@ class Container:
     name: str
     pid: int
     address: str
+    """On the first of its networks."""
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """On each of its networks, by name."""
 
     def socket(self, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
         """A new socket in the container's network."""
@@ -136,8 +142,8 @@ class Bridges:
     """Networks and containers of one test."""
 
     site: str
-    names: dict[str, str] = field(default_factory=dict)
-    """Interface of each network."""
+    links: dict[str, Link] = field(default_factory=dict)
+    """Each network, by name."""
 
     def network(self, name: str, *, internal: bool = False) -> str:
         """Make a network; returns the name of its bridge on the host."""
@@ -147,15 +153,26 @@ class Bridges:
         if internal:
             options.append("--internal")
         for attempt in range(20):
-            subnet = f"10.{random.randrange(100, 200)}.{random.randrange(256)}.0/24"
+            subnet = IPv4Network(f"10.{random.randrange(100, 200)}.{random.randrange(256)}.0/24")
+            lower, upper = halves(subnet)
             try:
-                docker("network", "create", *options, "--subnet", subnet, full)
+                docker("network", "create", *options, "--subnet", str(subnet), "--ip-range", str(lower), full)
                 break
             except AssertionError as error:
                 if "overlaps" not in str(error) or attempt == 19:
                     raise
-        self.names[name] = bridge
+        self.links[name] = Link(name, bridge, str(subnet), internal, str(upper))
         return bridge
+
+    def entry(
+        self, network: str, *targets: Container, service: str = "api", number: int = 1, owner: str, hold: bool = False
+    ) -> ServiceAddress:
+        """The entry of service `number` on that network, leading to `targets`."""
+        link = self.links[network]
+        address = link.service_address(number)
+        assert address is not None
+        led = tuple(sorted(t.addresses[network] for t in targets))
+        return ServiceAddress(owner, network, service, address, link.services, link.interface, led, hold)
 
     def container(self, network: str, *more: str) -> Container:
         """Start a container on that network, and on `more`."""
@@ -166,9 +183,9 @@ class Bridges:
         for other in more:
             docker("network", "connect", f"{self.site}-{other}", made)
         docker("start", made)
-        where = f'{{{{.State.Pid}}}} {{{{(index .NetworkSettings.Networks "{self.site}-{network}").IPAddress}}}}'
-        pid, address = docker("inspect", "--format", where, made).split()
-        return Container(made[:12], int(pid), address)
+        each = "".join(f' {{{{(index .NetworkSettings.Networks "{self.site}-{n}").IPAddress}}}}' for n in (network, *more))
+        pid, *addresses = docker("inspect", "--format", f"{{{{.State.Pid}}}}{each}", made).split()
+        return Container(made[:12], int(pid), addresses[0], dict(zip((network, *more), addresses, strict=True)))
 
 
 @contextlib.contextmanager

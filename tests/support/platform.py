@@ -195,7 +195,9 @@ class RunningPlatform:
             docker("network", "rm", *found["networks"], check=False)
         if found["volumes"]:
             docker("volume", "rm", "-f", *found["volumes"], check=False)
-        with contextlib.suppress(FileNotFoundError):  # without nft there is no table of service addresses, which stays as stacks do
+        with contextlib.suppress(
+            FileNotFoundError
+        ):  # without nft there is no table of service addresses, which stays as stacks do
             subprocess.run(["nft", "delete", "table", "ip", f"spin-{self.site_id}"], capture_output=True, check=False)
         images = docker("images", "--filter", f"reference={self.registry}/*/*", "--format", "{{.Repository}}:{{.Tag}}").split()
         if images:

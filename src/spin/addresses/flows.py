@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Collection, Iterator
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from typing import Final, NamedTuple
 
 from spin.addresses import netlink
@@ -49,10 +49,15 @@ def forget_datagrams(gone: Collection[Led]) -> int:
     return count
 
 
-def forget_strays(services: IPv4Network) -> int:
-    """Forget what was sent to addresses of that range and led nowhere; returns how many flows there were. Raises OSError."""
-    strays = [f for f in _flows() if f.destination == f.answering and IPv4Address(f.destination) in services]
+def forget_strays(ranges: Collection[IPv4Network]) -> int:
+    """Forget what was sent to addresses of these ranges and led to no container; returns how many flows there were. Raises OSError."""
+    lengths = {r.prefixlen for r in ranges}
+    strays = [f for f in _flows() if f.destination == f.answering and _networks(f.destination, lengths) & set(ranges)]
     return sum(_forget(flow) for flow in strays)
+
+
+def _networks(address: str, lengths: Collection[int]) -> set[IPv4Network]:
+    return {IPv4Network((address, length), strict=False) for length in lengths}
 
 
 def _forget(flow: _Flow) -> bool:

@@ -1,4 +1,4 @@
-"""The few words of netlink that Spin speaks with the kernel's netfilter: messages, attributes, a request and its answers."""
+"""The few words of netlink that Spin speaks with the kernel: messages, attributes, a request and its answers."""
 
 from __future__ import annotations
 
@@ -10,28 +10,34 @@ from typing import Final, NamedTuple
 
 NETFILTER: Final = 12
 """NETLINK_NETFILTER."""
+ROUTES: Final = 0
+"""NETLINK_ROUTE."""
 IPV4: Final = 2
-"""NFPROTO_IPV4."""
+"""NFPROTO_IPV4, AF_INET."""
 REQUEST: Final = 1
 ACKNOWLEDGE: Final = 4
 DUMP: Final = 0x300
 
 _HEADER = struct.Struct("=LHHLL")  # length, type, flags, sequence, port
-_GENERIC = struct.Struct(">BBH")  # family, version, resource
+_HEAD = 4  # bytes: the family, and three that mean something else for each subsystem
 _ATTRIBUTE = struct.Struct("=HH")
 _NUMBER = struct.Struct("=i")
 _ERROR, _DONE = 2, 3
 _NESTED, _TYPE_MASK = 0x8000, 0x3FFF
-_BODY = _HEADER.size + _GENERIC.size
+_BODY = _HEADER.size + _HEAD
 _LARGEST = 1 << 17  # bytes of one answer
 
 
 class Message(NamedTuple):
     type: int
     """Subsystem in the upper byte, kind in the lower."""
-    family: int
+    head: memoryview
     body: memoryview
-    """Its attributes."""
+    """Its attributes, for netfilter."""
+
+    @property
+    def family(self) -> int:
+        return self.head[0] if self.head else 0
 
 
 def messages(data: bytes) -> Iterator[Message]:
@@ -41,7 +47,7 @@ def messages(data: bytes) -> Iterator[Message]:
         length, kind, *_ = _HEADER.unpack_from(data, at)
         if length < _HEADER.size:
             return
-        yield Message(kind, data[at + _HEADER.size] if length > _HEADER.size else 0, view[at + _BODY : at + length])
+        yield Message(kind, view[at + _HEADER.size : min(at + _BODY, at + length)], view[at + _BODY : at + length])
         at += (length + 3) & ~3
 
 
@@ -68,13 +74,16 @@ def text(value: memoryview) -> str:
     return bytes(value).rstrip(b"\0").decode(errors="replace")
 
 
-def ask(type: int, flags: int, body: bytes = b"") -> list[Message]:
-    """Send one request to netfilter and gather its answers. Raises OSError with the kernel's reason."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETFILTER) as asking:
+def ask(type: int, flags: int, body: bytes = b"", *, whom: int = NETFILTER, head: bytes = b"\0\0\0") -> list[Message]:
+    """Send one request about IPv4 to that part of the kernel and gather its answers. Raises OSError with the kernel's reason.
+
+    `head`: what stands between the family and the body.
+    """
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, whom) as asking:
         asking.settimeout(10)
         asking.bind((0, 0))
         length = _BODY + len(body)
-        asking.send(_HEADER.pack(length, type, REQUEST | flags, 1, 0) + _GENERIC.pack(IPV4, 0, 0) + body)
+        asking.send(_HEADER.pack(length, type, REQUEST | flags, 1, 0) + bytes([IPV4]) + head + body)
         answers: list[Message] = []
         while True:
             data = asking.recv(_LARGEST)

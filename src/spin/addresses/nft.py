@@ -2,7 +2,8 @@
 
 Each change is one transaction: what was before, or what is to be, and nothing between. What this process has written is kept in
 memory, and the kernel's own events (`spin.addresses.events`) say whether the table is still that one. So a look costs nothing, and
-a flush by somebody else is known at once and repaired: then the table is made anew as a whole.
+a flush by somebody else is known at once and repaired: then the table is made anew as a whole. The local routes follow the table:
+they are looked at with each change, and every few seconds.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from typing import Final, Self
 
 import structlog
 
-from spin.addresses import flows
+from spin.addresses import flows, routes
 from spin.addresses.events import Lost, TableEvents
 from spin.addresses.render import Written, checked, marker, read, refuse_clashes, render, table_name
+from spin.addresses.routes import LocalRoute
 from spin.errors import AddressesUnavailable
 from spin.model.observed import ServiceAddress
 from spin.site import Site
@@ -40,6 +42,7 @@ TIMEOUT = 30.0
 """Seconds that nft may take; 1,000 addresses take 0.2."""
 
 _BRIDGED: Final = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+_ARP_IGNORED: Final = tuple(Path(f"/proc/sys/net/ipv4/conf/{name}/arp_ignore") for name in ("all", "default"))
 _PLACES: Final = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
 
 Owners = Mapping[str, tuple[ServiceAddress, ...]]
@@ -50,7 +53,7 @@ class NftAddresses:
 
     def __init__(self, site: Site) -> None:
         self.table = table_name(site.id)
-        self._services = IPv4Network(site.service_subnets)
+        self._metric = routes.metric(site.id)
         self._owners: Owners = {}
         """What was written last."""
         self._wanted: dict[str, tuple[ServiceAddress, ...]] = {}
@@ -91,7 +94,7 @@ class NftAddresses:
             self._events.close()
             self._events = None
             raise
-        await self._end(partial(flows.forget_strays, self._services))
+        await self._end(partial(flows.forget_strays, _ranges(self._owners)))
         asyncio.get_running_loop().add_reader(self._events.fileno(), self._hear)
         self._watch = asyncio.create_task(self._keep(), name="keep the table of service addresses")
         log.info("service addresses", table=self.table, found=len(found.entries), masquerade=self._masquerade)
@@ -130,16 +133,22 @@ class NftAddresses:
                 before = self._owners
                 await self._write({**before, **self._wanted})
                 gone = _led(before) - _led(self._owners)
+                ranges = _ranges(self._owners) - _ranges(before)
         finally:
             if self._wanted.get(owner) is mine:
                 del self._wanted[owner]
         if gone:
             await self._end(partial(flows.forget_datagrams, gone))
+        if ranges:
+            await self._end(partial(flows.forget_strays, ranges))
 
     async def _write(self, owners: Owners) -> None:
         """Replace the kernel's table. The caller holds the lock."""
         self._hear()
         kept = {owner: entries for owner, entries in owners.items() if entries}
+        ranges, before = _routes(kept), _routes(self._owners)
+        if before - ranges:
+            await self._route(before & ranges)  # or what is sent there would meet the host's own sockets for a moment
         self._masquerade = not _bridged_packets_are_tracked()
         try:
             if not (self._intact and await self._change(kept)):
@@ -149,6 +158,14 @@ class NftAddresses:
             raise
         self._owners = kept
         self._hear()
+        await self._route(ranges)
+
+    async def _route(self, wanted: frozenset[LocalRoute]) -> int:
+        """Have these local routes; returns how many were missing."""
+        try:
+            return await asyncio.to_thread(routes.keep, wanted, self._metric)
+        except OSError as error:
+            raise AddressesUnavailable(f"The kernel refuses routes of service addresses: {error.strerror}.") from None
 
     async def _change(self, owners: Owners) -> bool:
         """Change what is to be changed; False where the table turns out not to be what it was."""
@@ -162,7 +179,7 @@ class NftAddresses:
 
     async def _nft_write(self, before: Written, owners: Owners) -> None:
         self._marker, self._anew = marker(secrets.token_hex(8)), not before.clean
-        text = render(self.table, before, _entries(owners), self._services, self._marker, masquerade=self._masquerade)
+        text = render(self.table, before, _entries(owners), self._marker, masquerade=self._masquerade)
         await _nft("-f", "-", stdin=text)
 
     async def _repair(self) -> None:
@@ -174,7 +191,7 @@ class NftAddresses:
             elif self._intact:
                 return
             await self._write(self._owners)
-        await self._end(partial(flows.forget_strays, self._services))
+        await self._end(partial(flows.forget_strays, _ranges(self._owners)))
         log.warning("the table of service addresses was changed or removed by somebody else; it is restored", table=self.table)
 
     async def _compare(self) -> None:
@@ -210,6 +227,11 @@ class NftAddresses:
                 elif not self._intact:
                     await self._repair()
                     await asyncio.sleep(BREATH)
+                else:
+                    async with self._writing:
+                        missing = await self._route(_routes(self._owners))
+                    if missing:
+                        log.warning("local routes of service addresses were missing; they are restored", count=missing)
             except AddressesUnavailable as error:
                 log.warning("the table of service addresses cannot be restored", table=self.table, reason=error.message)
                 await asyncio.sleep(LOOK_EVERY)
@@ -239,8 +261,8 @@ async def unusable(site: Site) -> str:
     if _program() is None:
         return "Service addresses need the program nft (package nftables), which is not installed."
     trial = f"{table_name(site.id)}-trial"
-    sample = ServiceAddress("a/b/c", "default", "trial", "192.0.2.1", "lo", ("192.0.2.2", "192.0.2.3"))
-    text = render(trial, Written(), (sample,), IPv4Network(site.service_subnets), marker("trial"), masquerade=True)
+    sample = ServiceAddress("a/b/c", "default", "trial", "192.0.2.1", "192.0.2.0/30", "lo", ("192.0.2.2", "192.0.2.3"))
+    text = render(trial, Written(), (sample,), marker("trial"), masquerade=True)
     try:
         await _nft("-f", "-", stdin=f"{text}delete table ip {trial}\n")
         TableEvents(trial).close()
@@ -248,6 +270,14 @@ async def unusable(site: Site) -> str:
         return f"Spin may not change this host's nftables: {error.message}"
     except OSError as error:
         return f"Spin may not listen to changes of this host's nftables: {error.strerror}."
+    try:
+        routes.check_allowed(routes.metric(site.id))
+    except OSError as error:
+        return f"Spin may not change this host's routes: {error.strerror}."
+    if any(path.read_text().strip() != "0" for path in _ARP_IGNORED):
+        return (
+            "This host does not answer ARP requests for all of its addresses (net.ipv4.conf.all.arp_ignore, .default.arp_ignore)."
+        )
     return ""
 
 
@@ -265,6 +295,14 @@ def _bridged_packets_are_tracked() -> bool:
 
 def _entries(owners: Owners) -> tuple[ServiceAddress, ...]:
     return tuple(entry for owner in sorted(owners) for entry in owners[owner])
+
+
+def _routes(owners: Owners) -> frozenset[LocalRoute]:
+    return frozenset(LocalRoute(entry.within, entry.interface) for entries in owners.values() for entry in entries)
+
+
+def _ranges(owners: Owners) -> frozenset[IPv4Network]:
+    return frozenset(IPv4Network(text) for text in {entry.within for entries in owners.values() for entry in entries})
 
 
 def _by_owner(entries: tuple[ServiceAddress, ...]) -> Owners:

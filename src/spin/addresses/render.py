@@ -3,27 +3,33 @@
     table ip spin-<site>
       map services       (bridge a packet comes from, stable address) → chain of that service
       chain to/…         one a service: the choice of a container for a new connection
-      chain prerouting   looks up in the map; packets of other bridges find nothing there
-      chain forward, output   refuse what is sent to a stable address and was not led to a container
+      set ranges         all that is for stable addresses on any network
+      set known          what the map has
+      chain prerouting   looks up in the map
+      chain raw          keeps what finds nothing there, as packets of other bridges, out of all translation of addresses
+      chain input, forward, output   refuse what is sent to a stable address and was not led to a container
       chain postrouting  where bridged packets do not pass through connection tracking: replies come back through the host
       chain written/…    names the last writing, so that the kernel's events tell Spin's transactions from those of others
+
+To Docker's rules for published ports, which come later, a stable address is one of the host's own. So nothing that is sent to one may
+reach them: `raw` takes out what is not known, and a service without containers is led to its own address.
 
 Names of owner, network and service are the chain's name, so the kernel's table is all that has to be kept.
 
 A transaction is atomic for the kernel's configuration, not quite for a packet that is on its way through the rules at that moment: it
 keeps to one generation of rules, but looks into maps as they are now. So a change leaves alone what stays: the chains with
-hooks, and the map's elements. New targets mean new rules in the service's chain and nothing else. For the same reason the choice
+hooks, and the elements of map and set. New targets mean new rules in the service's chain and nothing else. For the same reason the choice
 of a container is made by rules, and not by a map of numbers: its map would go with the rule.
 """
 
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
+from ipaddress import IPv4Address, IPv4Network
+from itertools import chain, pairwise
 from typing import Any, Final
 
 from spin.errors import Failed
@@ -34,7 +40,7 @@ _INTERFACE = re.compile(r"[A-Za-z0-9._-]{1,15}", re.ASCII)
 _SITE = re.compile(r"[A-Za-z0-9._-]{1,200}", re.ASCII)
 _TO: Final = "to/"
 _WRITTEN: Final = "written/"
-_HOOKED: Final = frozenset({"prerouting", "forward", "output", "postrouting"})
+_HOOKED: Final = frozenset({"raw", "prerouting", "input", "forward", "output", "postrouting"})
 
 
 def table_name(site: str) -> str:
@@ -71,9 +77,15 @@ def _problem(owner: str, entry: ServiceAddress) -> str:
         return f"{entry.interface!r} is no name of a network interface"
     for address in (entry.address, *entry.targets):
         try:
-            ipaddress.IPv4Address(address)
+            IPv4Address(address)
         except ValueError:
             return f"{address!r} is no IPv4 address"
+    try:
+        within = IPv4Network(entry.within)
+    except ValueError:
+        return f"{entry.within!r} is no range of IPv4 addresses"
+    if IPv4Address(entry.address) not in within:
+        return f"it does not lie in {within}"
     if len(set(entry.targets)) < len(entry.targets) or list(entry.targets) != sorted(entry.targets):
         return "its targets are not sorted, or one is named twice"
     return ""
@@ -94,15 +106,13 @@ def render(
     table: str,
     before: Written,
     after: Iterable[ServiceAddress],
-    services: ipaddress.IPv4Network,
     written: str,
     *,
     masquerade: bool,
 ) -> str:
     """Commands that make the table one of `after`, in one transaction. Unless it is clean before, it is made anew.
 
-    `services`: the range of all stable addresses of the site. `masquerade`: replies between two containers of one bridge do not
-    pass through the host's connection tracking by themselves.
+    `masquerade`: replies between two containers of one bridge do not pass through the host's connection tracking by themselves.
     """
     old = {_chain(e): e for e in before.entries} if before.clean else {}
     new = {_chain(e): e for e in sorted(after, key=_place)}
@@ -116,29 +126,41 @@ def render(
     if before.clean and before.marker:
         lines.append(f"delete chain ip {table} {before.marker}")
     lines.append(f"add map ip {table} services {{ type ifname . ipv4_addr : verdict; }}")
+    lines.append(f"add set ip {table} ranges {{ type ipv4_addr; flags interval; }}")
+    before_ranges, after_ranges = ({e.within for e in chosen.values()} for chosen in (old, new))
+    for verb, ranges in (("delete", before_ranges - after_ranges), ("add", after_ranges - before_ranges)):
+        if ranges:
+            lines.append(f"{verb} element ip {table} ranges {{ {', '.join(sorted(ranges))} }}")
+    lines.append(f"add set ip {table} known {{ type ifname . ipv4_addr; }}")
     left = ", ".join(_key(old[name]) for name in (*gone, *moved) if name in old)
     if left:
-        lines.append(f"delete element ip {table} services {{ {left} }}")
+        lines += [f"delete element ip {table} {where} {{ {left} }}" for where in ("services", "known")]
     for name in changed:
         lines += _chain_lines(table, name, _verdicts(new[name]))
     if moved:
         elements = ", ".join(f"{_key(new[name])} : goto {name}" for name in moved)
         lines.append(f"add element ip {table} services {{ {elements} }}")
+        lines.append(f"add element ip {table} known {{ {', '.join(_key(new[name]) for name in moved)} }}")
     for name in gone:
         lines += [f"flush chain ip {table} {name}", f"delete chain ip {table} {name}"]
-    for name, (hook, rules) in _hooked(services, masquerade=masquerade).items():
+    for name, (hook, rules) in _hooked(masquerade=masquerade).items():
         lines += _chain_lines(table, name, rules, hook)
     return "\n".join(lines) + "\n"
 
 
-def _hooked(services: ipaddress.IPv4Network, *, masquerade: bool) -> dict[str, tuple[str, list[str]]]:
+def _hooked(*, masquerade: bool) -> dict[str, tuple[str, list[str]]]:
     """The chains that the kernel calls: how, and their rules."""
-    refuse = [f"ip daddr {services} meta l4proto tcp reject with tcp reset", f"ip daddr {services} reject"]
-    back = [f"ct status dnat ct original ip daddr {services} masquerade"] if masquerade else []
+    refuse = ["ip daddr @ranges meta l4proto tcp reject with tcp reset", "ip daddr @ranges reject"]
+    back = ["ct status dnat ct original ip daddr @ranges masquerade"] if masquerade else []
     return {
-        "prerouting": ("type nat hook prerouting priority dstnat - 5", ["iifname . ip daddr vmap @services"]),
+        "raw": ("type filter hook prerouting priority raw - 5", ["ip daddr @ranges iifname . ip daddr != @known notrack"]),
+        "prerouting": (
+            "type nat hook prerouting priority dstnat - 5",
+            ["iifname . ip daddr vmap @services"],
+        ),
+        "input": ("type filter hook input priority filter - 5", refuse),
         "forward": ("type filter hook forward priority filter - 5", refuse),
-        "output": ("type filter hook output priority filter - 5", refuse),
+        "output": ("type filter hook output priority -105", refuse),  # before anybody's translation
         "postrouting": ("type nat hook postrouting priority srcnat - 5", back),
     }
 
@@ -165,7 +187,7 @@ def _key(entry: ServiceAddress) -> str:
 def _verdicts(entry: ServiceAddress) -> list[str]:
     """One rule a container: the first takes each n-th connection, the next each (n-1)-th of what is left, the last the rest."""
     if not entry.targets:
-        return ["drop" if entry.hold else "accept"]  # what is accepted here is refused in `forward`
+        return ["drop" if entry.hold else f"dnat to {entry.address}"]  # there it is refused in `input`
     *others, last = entry.targets
     count = len(entry.targets)
     chosen = [f"numgen inc mod {count - number} 0 dnat to {target}" for number, target in enumerate(others)]
@@ -176,6 +198,8 @@ def read(listing: dict[str, Any]) -> Written:
     """What is in the table that `nft -j list table` shows."""
     rules: dict[str, list[Any]] = {}
     places: dict[str, tuple[str, str]] = {}
+    ranges: frozenset[str] = frozenset()
+    known: set[str] = set()
     markers: list[str] = []
     foreign = False
     for thing in listing["nftables"]:
@@ -188,6 +212,10 @@ def read(listing: dict[str, Any]) -> Written:
                 rules.setdefault(name, []).append(expressions)
             case {"map": {"name": "services"}}:
                 places = _read_places(thing["map"].get("elem", []))
+            case {"set": {"name": "known"}}:
+                known = {str(element) for element in thing["set"].get("elem", [])}
+            case {"set": {"name": "ranges"}}:
+                ranges = _read_ranges(thing["set"].get("elem", []))
             case {"chain": {"name": str(name)}} | {"rule": {"chain": str(name)}} if name in _HOOKED:
                 pass  # written again with each change
             case {"metainfo": _} | {"table": _}:
@@ -195,13 +223,19 @@ def read(listing: dict[str, Any]) -> Written:
             case _:
                 foreign = True
     found = []
+    lengths = {length for _, _, length in (r.partition("/") for r in ranges) if length}
     for name in rules.keys() & places.keys():
         verdict = _read_rules(rules[name])
         if verdict is not None:
             owner, network, service = name.removeprefix(_TO).rsplit("/", 2)
             (interface, address), (targets, hold) = places[name], verdict
-            found.append(ServiceAddress(owner, network, service, address, interface, targets, hold))
+            targets = () if targets == (address,) else targets
+            ours = (str(IPv4Network(f"{address}/{length}", strict=False)) for length in lengths)
+            within = next((o for o in ours if o in ranges), None)
+            if within is not None:
+                found.append(ServiceAddress(owner, network, service, address, within, interface, targets, hold))
     whole = len(found) == len(rules) == len(places) and len(markers) == 1
+    whole = whole and {e.within for e in found} == ranges and {str({"concat": [e.interface, e.address]}) for e in found} == known
     return Written(tuple(sorted(found, key=_place)), markers[0] if whole else "", whole and not foreign)
 
 
@@ -217,13 +251,23 @@ def _read_places(elements: list[Any]) -> dict[str, tuple[str, str]]:
     return found
 
 
+def _read_ranges(elements: list[Any]) -> frozenset[str]:
+    """An element that is not Spin's is an empty text."""
+    found = set()
+    for element in elements:
+        match element:
+            case {"prefix": {"addr": str(address), "len": int(length)}}:
+                found.add(f"{address}/{length}")
+            case _:
+                found.add("")
+    return frozenset(found)
+
+
 def _read_rules(rules: list[Any]) -> tuple[tuple[str, ...], bool] | None:
     """(targets, hold) of a service's chain; None if it is not as Spin wrote it."""
     match rules:
         case [[{"drop": _}]]:
             return (), True
-        case [[{"accept": _}]]:
-            return (), False
     targets: list[str] = []
     for rule in rules:
         match rule:
@@ -235,12 +279,19 @@ def _read_rules(rules: list[Any]) -> tuple[tuple[str, ...], bool] | None:
 
 
 def refuse_clashes(owners: Iterable[tuple[ServiceAddress, ...]]) -> None:
-    """Raises Failed where an address on one bridge is wanted twice: nftables takes it once, and all would lose by it."""
+    """Raises Failed where an address on one bridge is wanted twice, or ranges overlap without being the same: nftables does not take
+    them, and all would lose by it."""
     seen: dict[tuple[str, str], ServiceAddress] = {}
+    ranges: dict[str, ServiceAddress] = {}
     for entry in chain.from_iterable(owners):
+        ranges.setdefault(entry.within, entry)
         first = seen.setdefault((entry.interface, entry.address), entry)
         if first is not entry:
             raise Failed(
                 f"The address {entry.address} of service {entry.service} is taken by service {first.service} of {first.owner}.",
                 service=entry.service,
             )
+    for one, other in pairwise(sorted(IPv4Network(r) for r in ranges)):
+        if one.overlaps(other):
+            had, entry = ranges[str(one)], ranges[str(other)]
+            raise Failed(f"{other} of {entry.owner} overlaps with {one} of {had.owner}.", network=entry.network)

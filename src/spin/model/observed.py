@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import Enum
 
 from spin.model.names import InstanceId
+from spin.model.subnets import service_address
 
 
 class Phase(Enum):
@@ -81,6 +82,12 @@ class Link:
     subnet: str
     """`10.208.0.0/25`."""
     internal: bool = False
+    services: str = ""
+    """The half of the subnet that is for stable addresses: `10.208.0.64/26`; empty where the engine may give them to containers."""
+
+    def service_address(self, number: int) -> str | None:
+        """The stable address of service `number` (from 1) on this network; None where there is none for it."""
+        return service_address(self.services, number) if self.services else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,7 @@ class Snapshot:
     images: frozenset[str] = frozenset()
     """Pinned images (`repository@digest`) that are present, among those the planner may need."""
     links: tuple[Link, ...] = ()
-    """Of `networks`, those that can have service addresses."""
+    """Of `networks`, those that are a bridge on the engine's host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +139,8 @@ class ServiceAddress:
     service: str
     address: str
     """The stable address."""
+    within: str
+    """The half of the network's subnet that is for such addresses: `10.208.0.64/26`."""
     interface: str
     """Connections come in from this bridge only: the network's."""
     targets: tuple[str, ...]

@@ -227,23 +227,21 @@ def _volumes(spec: StackSpec, service: ServiceSpec) -> tuple[Volume, ...]:
 
 
 def _peers(spec: StackSpec, service: ServiceSpec, numbers: dict[str, int]) -> tuple[Peer, ...]:
-    """The names of other services on the network of this one's default route: stable addresses elsewhere are out of its reach.
-
-    The engine leads that route through the first, by name, of the container's networks that are not internal.
-    """
-    closed = {n.name for n in spec.networks if n.internal}
-    way_out = min((a.network for a in service.networks if a.network not in closed), default="")
-    uses = Counter(name for s in spec.services for a in s.networks if a.network == way_out for name in {s.name, *a.aliases})
+    """The names of other services on each of this one's networks, in its order."""
+    mine = {a.network for a in service.networks}
+    called = {s.name: {n for a in s.networks if a.network in mine for n in (s.name, *a.aliases)} for s in spec.services}
+    uses = Counter(name for names in called.values() for name in names)
     found: list[Peer] = []
-    for other in spec.services:
-        number = numbers.get(other.name)
-        theirs = next((a for a in other.networks if a.network == way_out), None)
-        if other.name == service.name or number is None or theirs is None:
-            continue
-        several = dict.fromkeys((other.name, *theirs.aliases))
-        names = tuple(n for n in several if uses[n] == 1)  # a name that services share means all of them
-        if names:
-            found.append(Peer(way_out, names, number))
+    for attachment in service.networks:
+        for other in spec.services:
+            number = numbers.get(other.name)
+            theirs = next((a for a in other.networks if a.network == attachment.network), None)
+            if other.name == service.name or number is None or theirs is None:
+                continue
+            several = dict.fromkeys((other.name, *theirs.aliases))
+            names = tuple(n for n in several if uses[n] == 1)  # a name that services share means all of them
+            if names:
+                found.append(Peer(attachment.network, names, number))
     return tuple(found)
 
 

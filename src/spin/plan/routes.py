@@ -36,7 +36,7 @@ def mark_routed(key: DeploymentKey, desired: Desired, snapshot: Snapshot, tables
     """`snapshot` with `routed` set on the instances to which any of the deployment's `tables` leads, and `reached` on those to which
     all of them do that should.
     """
-    called = _Called(snapshot, tables.addresses, site)
+    called = _Called(snapshot, tables.addresses)
     hosts = {s.name: frozenset(hosts_of(key, s.spec, site.domain)) for s in desired.services if not s.retired}
     known: frozenset[str] = frozenset().union(*hosts.values())
 
@@ -63,9 +63,8 @@ def mark_routed(key: DeploymentKey, desired: Desired, snapshot: Snapshot, tables
 class _Called:
     """What a table of service addresses says of instances."""
 
-    def __init__(self, snapshot: Snapshot, addresses: Iterable[ServiceAddress], site: Site) -> None:
+    def __init__(self, snapshot: Snapshot, addresses: Iterable[ServiceAddress]) -> None:
         self._snapshot = snapshot
-        self._site = site
         self._leads = {replace(a, targets=(), hold=False): frozenset(a.targets) for a in addresses}
         self._targets = {(a.network, t) for a in addresses for t in a.targets}
 
@@ -74,7 +73,7 @@ class _Called:
 
     def everywhere(self, owner: str, service: DesiredService, i: Instance) -> bool:
         where = dict(i.addresses)
-        wanted = _addresses(owner, service, self._snapshot, self._site)
+        wanted = _addresses(owner, service, self._snapshot)
         return all(where[a.network] in self._leads.get(a, ()) for a in wanted if a.network in where)
 
 
@@ -102,7 +101,7 @@ def lead(key: DeploymentKey, desired: Desired, snapshot: Snapshot, tables: Table
                 same = routes.get(route.host)  # two services of the stack may share a host
                 targets = route.targets if same is None else tuple(sorted({*same.targets, *route.targets}))
                 routes[route.host] = replace(route, targets=targets, hold=hold and not targets)
-        for entry in _addresses(str(key), service, snapshot, site):
+        for entry in _addresses(str(key), service, snapshot):
             ours = tuple(sorted({ip for i in serving for network, ip in i.addresses if network == entry.network}))
             addresses.append(replace(entry, targets=ours, hold=hold and not ours))
     return Tables(
@@ -120,16 +119,16 @@ def _routes(
     return [Route(host, str(key), tuple(sorted(targets))) for host in hosts]
 
 
-def _addresses(owner: str, service: DesiredService, snapshot: Snapshot, site: Site) -> list[ServiceAddress]:
-    """The service's stable addresses, still without targets: one on each of its networks that leads out of its subnet."""
+def _addresses(owner: str, service: DesiredService, snapshot: Snapshot) -> list[ServiceAddress]:
+    """The service's stable addresses, still without targets: one on each of its networks that has room for it."""
     if service.number is None:
         return []
     joined = {a.network for a in service.spec.networks}
     found = []
     for link in snapshot.links:
-        address = None if link.internal else site.service_address(link.subnet, service.number)
+        address = link.service_address(service.number)
         if link.network in joined and address is not None:
-            found.append(ServiceAddress(owner, link.network, service.name, address, link.interface, ()))
+            found.append(ServiceAddress(owner, link.network, service.name, address, link.services, link.interface, ()))
     return found
 
 

@@ -12,6 +12,9 @@ from spin.model.revision import Deployment, Origin, Revision, ServiceWish, Upgra
 from spin.model.stack import FailureAction, StackSpec, template_digest
 from spin.plan.changes import Action, Changes
 
+ROOM = 63
+"""Services that a network of usual size (/25) has stable addresses for."""
+
 
 def exchanges(changes: Changes) -> bool:
     """Whether containers that run are replaced or go away, so that there is something to go back to."""
@@ -73,7 +76,7 @@ def roll_back(
     return replace(deployment, revision=number, upgrade=None, wishes=kept, changed=now), revision
 
 
-def numbered(numbers: tuple[tuple[str, int], ...], spec: StackSpec, *, most: int = 100) -> tuple[tuple[str, int], ...]:
+def numbered(numbers: tuple[tuple[str, int], ...], spec: StackSpec, *, most: int = ROOM) -> tuple[tuple[str, int], ...]:
     """`numbers` with one for each service of `spec`: the lowest that none has had; those of services long gone when all are used."""
     found = dict(numbers)
     wanted = [s.name for s in spec.services]

@@ -13,9 +13,9 @@ from spin.model.observed import ServiceAddress
 from spin.ports.addresses import Addresses
 
 SHOP, BLOG = "research/development/shop", "research/development/blog"
-API = ServiceAddress(SHOP, "default", "api", "10.212.0.1", "br-none1", ("10.208.0.2", "10.208.0.3"))
-DB = ServiceAddress(SHOP, "default", "db", "10.212.0.2", "br-none1", (), hold=True)
-WEB = ServiceAddress(BLOG, "default", "web", "10.212.0.129", "br-none2", ())
+API = ServiceAddress(SHOP, "default", "api", "10.208.0.126", "10.208.0.64/26", "br-none1", ("10.208.0.2", "10.208.0.3"))
+DB = ServiceAddress(SHOP, "default", "db", "10.208.0.125", "10.208.0.64/26", "br-none1", (), hold=True)
+WEB = ServiceAddress(BLOG, "default", "web", "10.208.0.254", "10.208.0.192/26", "br-none2", ())
 
 
 async def test_an_owner_has_exactly_what_was_set_last_sorted(addresses: Addresses) -> None:

@@ -16,40 +16,41 @@ from spin.model.observed import ServiceAddress
 from support.bridges import Bridges, Container, serving
 
 OWNER = "research/development/shop"
-STABLE = "10.212.0.1"
 PORT = 7000
 
 
 class Stage:
     """A client, and containers of a service that answer; `lead` says which of these the stable address leads to."""
 
-    def __init__(self, bridges: Bridges, nft: NftAddresses, count: int) -> None:
-        self.bridge = bridges.network("default")
+    def __init__(self, bridges: Bridges, nft: NftAddresses, count: int, *, internal: bool) -> None:
+        bridges.network("default", internal=internal)
+        self.bridges = bridges
         self.nft = nft
         self.client = bridges.container("default")
         self.servers = [bridges.container("default") for _ in range(count)]
 
     def entry(self, *targets: Container, hold: bool = False) -> ServiceAddress:
-        return ServiceAddress(OWNER, "default", "api", STABLE, self.bridge, tuple(sorted(t.address for t in targets)), hold)
+        return self.bridges.entry("default", *targets, owner=OWNER, hold=hold)
 
     async def lead(self, *targets: Container, hold: bool = False) -> None:
         await self.nft.set_entries(OWNER, (self.entry(*targets, hold=hold),))
 
     async def who(self, **more: float) -> str:
-        return await self.client.who(STABLE, PORT, **more)
+        return await self.client.who(self.entry().address, PORT, **more)
 
 
 @asynccontextmanager
-async def stage(bridges: Bridges, nft: NftAddresses, count: int) -> AsyncIterator[Stage]:
-    made = Stage(bridges, nft, count)
+async def stage(bridges: Bridges, nft: NftAddresses, count: int, *, internal: bool = False) -> AsyncIterator[Stage]:
+    made = Stage(bridges, nft, count, internal=internal)
     async with AsyncExitStack() as servers:
         for server in made.servers:
             await servers.enter_async_context(serving(server, PORT))
         yield made
 
 
-async def test_new_connections_are_spread_evenly(bridges: Bridges, nft: NftAddresses) -> None:
-    async with stage(bridges, nft, 3) as on:
+@pytest.mark.parametrize("internal", [False, True], ids=["open", "internal"])
+async def test_new_connections_are_spread_evenly(bridges: Bridges, nft: NftAddresses, internal: bool) -> None:
+    async with stage(bridges, nft, 3, internal=internal) as on:
         await on.lead(*on.servers)
         met = Counter([await on.who() for _ in range(30)])
     assert met == {server.name: 10 for server in on.servers}
@@ -83,7 +84,7 @@ async def test_when_it_is_set_no_new_connection_goes_to_who_has_left_and_those_t
     async with stage(bridges, nft, 2) as on:
         old, new = on.servers
         await on.lead(old)
-        reader, writer = await on.client.connect(STABLE, PORT)
+        reader, writer = await on.client.connect(on.entry().address, PORT)
         assert (await reader.readline()).decode().strip() == old.name
         await on.lead(new)
         assert {await on.who() for _ in range(50)} == {new.name}
@@ -95,8 +96,9 @@ async def test_when_it_is_set_no_new_connection_goes_to_who_has_left_and_those_t
         writer.close()
 
 
-async def test_without_containers_a_connection_is_refused_at_once(bridges: Bridges, nft: NftAddresses) -> None:
-    async with stage(bridges, nft, 0) as on:
+@pytest.mark.parametrize("internal", [False, True], ids=["open", "internal"])
+async def test_without_containers_a_connection_is_refused_at_once(bridges: Bridges, nft: NftAddresses, internal: bool) -> None:
+    async with stage(bridges, nft, 0, internal=internal) as on:
         await on.lead()
         with pytest.raises(ConnectionRefusedError):
             await on.who(within=0.5)
@@ -121,7 +123,7 @@ async def test_datagrams_follow_the_address_too_and_leave_a_container_that_has_l
                 sockets.enter_context(opened)
             for server in servers:
                 server.bind(("0.0.0.0", PORT))
-            client.connect((STABLE, PORT))
+            client.connect((on.entry().address, PORT))
             for number in (0, 1, 0):  # the same client's port all the time: one flow, as the kernel sees it
                 await on.lead(on.servers[number])
                 await loop.sock_sendall(client, b"hello")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
@@ -12,24 +11,32 @@ from spin.addresses.render import Written, checked, marker, read, refuse_clashes
 from spin.errors import Failed
 from spin.model.observed import ServiceAddress
 
+RANGE = "10.208.0.64/26"
 OWNER = "research/development/shop"
-API = ServiceAddress(OWNER, "default", "api", "10.212.0.1", "br-0123456789ab", ("10.208.0.2", "10.208.0.3"))
-DB = ServiceAddress(OWNER, "default", "db", "10.212.0.2", "br-0123456789ab", ("10.208.0.4",))
-HELD = ServiceAddress(OWNER, "default", "queue", "10.212.0.3", "br-0123456789ab", (), hold=True)
-GONE = ServiceAddress(OWNER, "default", "web", "10.212.0.4", "br-0123456789ab", ())
+API = ServiceAddress(OWNER, "default", "api", "10.208.0.126", RANGE, "br-0123456789ab", ("10.208.0.2", "10.208.0.3"))
+DB = ServiceAddress(OWNER, "default", "db", "10.208.0.125", RANGE, "br-0123456789ab", ("10.208.0.4",))
+HELD = ServiceAddress(OWNER, "default", "queue", "10.208.0.124", RANGE, "br-0123456789ab", (), hold=True)
+GONE = ServiceAddress(OWNER, "default", "web", "10.208.0.123", RANGE, "br-0123456789ab", ())
 
 REFUSAL = """\
+add chain ip spin-site raw { type filter hook prerouting priority raw - 5; policy accept; }
+flush chain ip spin-site raw
+add rule ip spin-site raw ip daddr @ranges iifname . ip daddr != @known notrack
 add chain ip spin-site prerouting { type nat hook prerouting priority dstnat - 5; policy accept; }
 flush chain ip spin-site prerouting
 add rule ip spin-site prerouting iifname . ip daddr vmap @services
+add chain ip spin-site input { type filter hook input priority filter - 5; policy accept; }
+flush chain ip spin-site input
+add rule ip spin-site input ip daddr @ranges meta l4proto tcp reject with tcp reset
+add rule ip spin-site input ip daddr @ranges reject
 add chain ip spin-site forward { type filter hook forward priority filter - 5; policy accept; }
 flush chain ip spin-site forward
-add rule ip spin-site forward ip daddr 10.212.0.0/14 meta l4proto tcp reject with tcp reset
-add rule ip spin-site forward ip daddr 10.212.0.0/14 reject
-add chain ip spin-site output { type filter hook output priority filter - 5; policy accept; }
+add rule ip spin-site forward ip daddr @ranges meta l4proto tcp reject with tcp reset
+add rule ip spin-site forward ip daddr @ranges reject
+add chain ip spin-site output { type filter hook output priority -105; policy accept; }
 flush chain ip spin-site output
-add rule ip spin-site output ip daddr 10.212.0.0/14 meta l4proto tcp reject with tcp reset
-add rule ip spin-site output ip daddr 10.212.0.0/14 reject
+add rule ip spin-site output ip daddr @ranges meta l4proto tcp reject with tcp reset
+add rule ip spin-site output ip daddr @ranges reject
 add chain ip spin-site postrouting { type nat hook postrouting priority srcnat - 5; policy accept; }
 flush chain ip spin-site postrouting
 """
@@ -39,17 +46,23 @@ delete table ip spin-site
 add table ip spin-site
 add chain ip spin-site written/1
 add map ip spin-site services { type ifname . ipv4_addr : verdict; }
+add set ip spin-site ranges { type ipv4_addr; flags interval; }
+add set ip spin-site known { type ifname . ipv4_addr; }
 """
+KNOWN = "add set ip spin-site known { type ifname . ipv4_addr; }\n"
+FILLED = "add element ip spin-site ranges { 10.208.0.64/26 }\n"
 CHANGED = """\
 add table ip spin-site
 add chain ip spin-site written/1
 delete chain ip spin-site written/0
 add map ip spin-site services { type ifname . ipv4_addr : verdict; }
+add set ip spin-site ranges { type ipv4_addr; flags interval; }
+add set ip spin-site known { type ifname . ipv4_addr; }
 """
 
 
 def text(*entries: ServiceAddress, before: Written | None = None, masquerade: bool = False) -> str:
-    return render("spin-site", before or Written(), entries, IPv4Network("10.212.0.0/14"), marker("1"), masquerade=masquerade)
+    return render("spin-site", before or Written(), entries, marker("1"), masquerade=masquerade)
 
 
 def kept(*entries: ServiceAddress) -> Written:
@@ -70,17 +83,19 @@ flush chain ip spin-site to/research/development/shop/default/queue
 add rule ip spin-site to/research/development/shop/default/queue drop
 add chain ip spin-site to/research/development/shop/default/web
 flush chain ip spin-site to/research/development/shop/default/web
-add rule ip spin-site to/research/development/shop/default/web accept
+add rule ip spin-site to/research/development/shop/default/web dnat to 10.208.0.123
 add element ip spin-site services { \
-"br-0123456789ab" . 10.212.0.1 : goto to/research/development/shop/default/api, \
-"br-0123456789ab" . 10.212.0.2 : goto to/research/development/shop/default/db, \
-"br-0123456789ab" . 10.212.0.3 : goto to/research/development/shop/default/queue, \
-"br-0123456789ab" . 10.212.0.4 : goto to/research/development/shop/default/web }
+"br-0123456789ab" . 10.208.0.126 : goto to/research/development/shop/default/api, \
+"br-0123456789ab" . 10.208.0.125 : goto to/research/development/shop/default/db, \
+"br-0123456789ab" . 10.208.0.124 : goto to/research/development/shop/default/queue, \
+"br-0123456789ab" . 10.208.0.123 : goto to/research/development/shop/default/web }
+add element ip spin-site known { \
+"br-0123456789ab" . 10.208.0.126, "br-0123456789ab" . 10.208.0.125, "br-0123456789ab" . 10.208.0.124, "br-0123456789ab" . 10.208.0.123 }
 """
-    assert text(GONE, HELD, DB, API) == ANEW + services + REFUSAL
+    assert text(GONE, HELD, DB, API) == ANEW.replace(KNOWN, FILLED + KNOWN) + services + REFUSAL
 
 
-def test_a_site_without_entries_still_refuses_its_range() -> None:
+def test_a_site_without_entries_has_all_that_refuses_and_no_range() -> None:
     assert text() == ANEW + REFUSAL
 
 
@@ -97,7 +112,10 @@ add rule ip spin-site to/research/development/shop/default/api dnat to 10.208.0.
 
 
 def test_a_service_that_goes_takes_its_element_and_its_chain_with_it() -> None:
-    element = 'delete element ip spin-site services { "br-0123456789ab" . 10.212.0.2 }\n'
+    element = """\
+delete element ip spin-site services { "br-0123456789ab" . 10.208.0.125 }
+delete element ip spin-site known { "br-0123456789ab" . 10.208.0.125 }
+"""
     chain = """\
 flush chain ip spin-site to/research/development/shop/default/db
 delete chain ip spin-site to/research/development/shop/default/db
@@ -105,11 +123,24 @@ delete chain ip spin-site to/research/development/shop/default/db
     assert text(API, before=kept(API, DB)) == CHANGED + element + chain + REFUSAL
 
 
+def test_the_range_of_a_network_comes_with_its_first_service_and_goes_with_its_last() -> None:
+    front = replace(DB, network="front", address="10.208.0.254", within="10.208.0.192/26")
+
+    def ranges(commands: str) -> list[str]:
+        return [c for c in commands.splitlines() if "element ip spin-site ranges" in c]
+
+    assert ranges(text(API, DB, before=kept(API))) == []
+    assert ranges(text(API, front, before=kept(API))) == ["add element ip spin-site ranges { 10.208.0.192/26 }"]
+    assert ranges(text(front, before=kept(API, front))) == ["delete element ip spin-site ranges { 10.208.0.64/26 }"]
+
+
 def test_a_network_that_was_made_again_has_another_bridge() -> None:
     commands = text(replace(DB, interface="br-new"), before=kept(DB)).splitlines()
     assert [c for c in commands if "element" in c] == [
-        'delete element ip spin-site services { "br-0123456789ab" . 10.212.0.2 }',
-        'add element ip spin-site services { "br-new" . 10.212.0.2 : goto to/research/development/shop/default/db }',
+        'delete element ip spin-site services { "br-0123456789ab" . 10.208.0.125 }',
+        'delete element ip spin-site known { "br-0123456789ab" . 10.208.0.125 }',
+        'add element ip spin-site services { "br-new" . 10.208.0.125 : goto to/research/development/shop/default/db }',
+        'add element ip spin-site known { "br-new" . 10.208.0.125 }',
     ]
 
 
@@ -118,7 +149,7 @@ def test_what_is_not_as_it_was_written_is_made_anew_as_a_whole() -> None:
 
 
 def test_where_bridged_packets_are_not_tracked_only_flows_to_service_addresses_come_back_through_the_host() -> None:
-    rule = "add rule ip spin-site postrouting ct status dnat ct original ip daddr 10.212.0.0/14 masquerade\n"
+    rule = "add rule ip spin-site postrouting ct status dnat ct original ip daddr @ranges masquerade\n"
     assert text(API, masquerade=True) == text(API) + rule
 
 
@@ -137,6 +168,9 @@ def test_a_site_id_that_nftables_does_not_take_is_replaced_and_no_other_has_the_
         replace(API, service="api }"),
         replace(API, network="a/b"),
         replace(API, address="::1"),
+        replace(API, address="10.208.0.12"),
+        replace(API, within="10.208.0.64/24"),
+        replace(API, within="0.0.0.0/0 }; flush ruleset"),
         replace(API, targets=("10.208.0.2; drop",)),
         replace(API, targets=("10.208.0.3", "10.208.0.2")),
         replace(API, targets=("10.208.0.2", "10.208.0.2")),
@@ -150,7 +184,7 @@ def test_what_cannot_be_a_rule_is_refused_before_nftables_sees_it(wrong: Service
 def test_entries_are_kept_sorted_and_each_service_of_a_network_once() -> None:
     assert checked(OWNER, (GONE, API)) == (API, GONE)
     with pytest.raises(Failed, match="named twice"):
-        checked(OWNER, (API, replace(API, address="10.212.0.9")))
+        checked(OWNER, (API, replace(API, address="10.208.0.118")))
 
 
 def test_an_address_clashes_only_on_the_same_bridge() -> None:
@@ -158,6 +192,13 @@ def test_an_address_clashes_only_on_the_same_bridge() -> None:
     refuse_clashes(((API,), (replace(same, interface="br-other"),)))
     with pytest.raises(Failed, match="is taken by service api"):
         refuse_clashes(((API,), (same,)))
+
+
+def test_ranges_may_be_the_same_but_do_not_overlap() -> None:
+    refuse_clashes(((API,), (replace(DB, interface="br-other"),)))
+    for within in ("10.208.0.64/27", "10.208.0.0/24"):
+        with pytest.raises(Failed, match="overlaps"):
+            refuse_clashes(((API,), (replace(API, interface="br-other", within=within),)))
 
 
 LISTING: list[dict[str, Any]] = [
@@ -176,12 +217,14 @@ LISTING: list[dict[str, Any]] = [
         }
     },
     {"rule": {"chain": "to/research/development/shop/default/api", "expr": [{"dnat": {"addr": "10.208.0.3"}}]}},
+    {"set": {"name": "ranges", "elem": [{"prefix": {"addr": "10.208.0.64", "len": 26}}]}},
+    {"set": {"name": "known", "elem": [{"concat": ["br-0123456789ab", "10.208.0.126"]}]}},
     {
         "map": {
             "name": "services",
             "elem": [
                 [
-                    {"concat": ["br-0123456789ab", "10.212.0.1"]},
+                    {"concat": ["br-0123456789ab", "10.208.0.126"]},
                     {"goto": {"target": "to/research/development/shop/default/api"}},
                 ]
             ],
@@ -204,7 +247,11 @@ def test_the_kernels_table_says_all_that_has_to_be_known() -> None:
         ([*LISTING, {"rule": {"chain": "to/research/development/shop/default/api", "expr": [{"drop": None}]}}], ()),
         ([thing for thing in LISTING if "rule" not in thing], ()),
         ([thing for thing in LISTING if "map" not in thing], ()),
-        ([*LISTING[:-1], {"map": {"name": "services", "elem": [["10.212.0.1", {"drop": None}]]}}], ()),
+        ([thing for thing in LISTING if thing.get("set", {}).get("name") != "ranges"], ()),
+        ([thing for thing in LISTING if thing.get("set", {}).get("name") != "known"], (API,)),
+        ([*LISTING, {"set": {"name": "ranges", "elem": [{"prefix": {"addr": "10.0.0.0", "len": 26}}]}}], ()),
+        ([*LISTING, {"set": {"name": "ranges", "elem": [{"prefix": {"addr": "10.208.0.64", "len": 26}}, "10.0.0.1"]}}], (API,)),
+        ([*LISTING[:-1], {"map": {"name": "services", "elem": [["10.208.0.126", {"drop": None}]]}}], ()),
     ],
 )
 def test_a_table_that_somebody_has_changed_is_not_clean(

@@ -12,6 +12,7 @@ from spin.engines.docker import labels
 from spin.engines.docker.altered import limits
 from spin.engines.docker.labels import Kind
 from spin.model.names import DeploymentKey, container_name
+from spin.model.observed import Link
 from spin.model.stack import Attachment, Grant, Healthcheck, Mount, Port, Restart, ServiceSpec, Tmpfs
 from spin.model.steps import Create
 from spin.site import Site
@@ -87,16 +88,16 @@ def endpoint(aliases: list[str], address: str | None) -> Body:
     return {"Aliases": aliases} | ({} if address is None else {"IPAMConfig": {"IPv4Address": address}})
 
 
-def peer_hosts(site: Site, step: Create, subnets: Mapping[str, str]) -> dict[str, str]:
-    """The stable address of each of the other services' names; `subnets` by Compose name of the network.
+def peer_hosts(step: Create, links: Mapping[str, Link]) -> dict[str, str]:
+    """The stable address of each of the other services' names; `links` by Compose name of the network.
 
     A name that means something on several networks gets the address on the first of the service's networks.
     """
     found: dict[str, str] = {}
     for attachment in step.spec.networks:
         for peer in step.peers:
-            if peer.network == attachment.network and peer.network in subnets:
-                address = site.service_address(subnets[peer.network], peer.number)
+            if peer.network == attachment.network and peer.network in links:
+                address = links[peer.network].service_address(peer.number)
                 found.update({name: address for name in peer.names if address is not None and name not in found})
     return found
 

@@ -66,7 +66,7 @@ class DockerEngine:
         self._images = Images(self._client, access)
         self._hints = Hints(self._client, site, self._images)
         self._prober = Prober(self._client, self._hints.put)
-        self._networks = Networks(self._client, site)
+        self._networks = Networks(self._client, site, divided=service_addresses)
         self._files = Files(self._client, site, contents)
         self._observer = Observer(self._client, site, self._networks, self._images, self._prober)
         self._instances = Instances(

@@ -52,7 +52,7 @@ class Instances:
         missing += [f"volume {m.volume}" for m in spec.mounts if m.volume not in held]
         if missing:
             raise Failed(f"{spec.name} cannot be created: there is no {' and no '.join(missing)} of this stack on the engine.")
-        subnets = {link.network: link.subnet for link in nets.links(networks)}
+        links = {link.network: link for link in nets.links(networks)}
         body = containers.create_body(
             self._site,
             key,
@@ -61,8 +61,8 @@ class Instances:
             files=await self._files.paths(key, spec.name, step.digest, volumes, (*spec.configs, *spec.secrets)),
             api=api,
             cpus=cpus,
-            hosts=containers.peer_hosts(self._site, step, subnets) if self._service_addresses else {},
-            kept=await self._kept(key, step, subnets),
+            hosts=containers.peer_hosts(step, links) if self._service_addresses else {},
+            kept=await self._kept(key, step, nets.pools(networks)),
         )
         name = labels.container(self._site.id, key, spec.name, step.slot, step.digest, step.attempt)
         try:
@@ -114,11 +114,11 @@ class Instances:
             if error.status != 404:
                 raise
 
-    async def _kept(self, key: DeploymentKey, step: Create, subnets: Mapping[str, str]) -> dict[str, str]:
+    async def _kept(self, key: DeploymentKey, step: Create, pools: Mapping[str, str]) -> dict[str, str]:
         if not step.spec.retain_ip or self._service_addresses:
             return {}
         filters = labels.selector(self._site.id, key, Kind.CONTAINER)
-        return retained.kept_addresses(step, subnets, await self._client.get("containers/json", all="true", filters=filters))
+        return retained.kept_addresses(step, pools, await self._client.get("containers/json", all="true", filters=filters))
 
     async def _join_networks(self, key: DeploymentKey, container: Mapping[str, Any], networks: list[dict[str, Any]]) -> None:
         """Connect it to those of its networks that it is not on, and to no others.
@@ -130,7 +130,7 @@ class Instances:
         wanted = json.loads(marks.get(labels.NETWORKS, "[]"))
         if not wanted:
             return
-        ids, subnets = nets.ids(networks), {link.network: link.subnet for link in nets.links(networks)}
+        ids, pools = nets.ids(networks), nets.pools(networks)
         by_name = {labels.network(self._site.id, key, name): network for name, network in ids.items()}
         there = set()
         for name, joint in joined.items():
@@ -143,7 +143,7 @@ class Instances:
             if name not in ids:
                 raise Failed(f"There is no network {name} of this stack on the engine.", network=name)
             if ids[name] not in there:
-                address = retained.within(retained.of(marks).get(name), subnets[name])
+                address = retained.within(retained.of(marks).get(name), pools[name])
                 body = {"Container": container["Id"], "EndpointConfig": containers.endpoint(aliases, address)}
                 await self._client.post(f"networks/{ids[name]}/connect", body)
 

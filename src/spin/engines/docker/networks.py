@@ -2,6 +2,9 @@
 
 Docker would choose subnets itself, from pools that are used up after some 31 networks. Bridges are isolated from each other by
 Docker's own rules (chain DOCKER-ISOLATION), so no stack reaches another's containers.
+
+Where services have stable addresses, Docker gives containers the lower half of a subnet only (`IPRange`). A network that was made
+without that bound has no stable addresses, since a container may have any of its addresses.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from spin.errors import Failed
 from spin.model.names import DeploymentKey
 from spin.model.observed import Link
 from spin.model.stack import Network
+from spin.model.subnets import halves
 from spin.site import Site
 
 Subnet = ipaddress.IPv4Network
@@ -48,10 +52,15 @@ def free_subnets(pool: Subnet, prefix: int, taken: Iterable[Subnet]) -> Iterator
 
 def subnets_of(networks: Iterable[dict[str, Any]]) -> Iterator[Subnet]:
     """The IPv4 subnets of networks as the engine lists them."""
-    for network in networks:
-        for config in (network.get("IPAM") or {}).get("Config") or ():
-            with suppress(ValueError):  # an IPv6 subnet, or none
-                yield Subnet(config.get("Subnet", ""), strict=False)
+    return (subnet for network in networks for subnet, _ in _ranges(network))
+
+
+def _ranges(network: dict[str, Any]) -> Iterator[tuple[Subnet, Subnet]]:
+    """The network's IPv4 subnets, and of each what the engine may give to containers."""
+    for config in (network.get("IPAM") or {}).get("Config") or ():
+        with suppress(ValueError):  # an IPv6 subnet, or none
+            subnet = Subnet(config.get("Subnet", ""), strict=False)
+            yield subnet, Subnet(config.get("IPRange") or str(subnet), strict=False)
 
 
 def ids(listed: Iterable[dict[str, Any]]) -> dict[str, str]:
@@ -67,12 +76,30 @@ def links(listed: Iterable[dict[str, Any]]) -> tuple[Link, ...]:
     found: dict[str, Link] = {}
     for network in listed:
         name = network["Labels"].get(labels.NAME, "")
-        subnet = next(subnets_of([network]), None)
-        if subnet is not None and network.get("Driver") == "bridge":
+        subnet, containers = next(_ranges(network), (None, None))
+        if subnet is not None and containers is not None and network.get("Driver") == "bridge":
             given = (network.get("Options") or {}).get(_BRIDGE)
-            link = Link(name, given or f"br-{network['Id'][:12]}", str(subnet), bool(network.get("Internal")))
+            services = _left_for_services(subnet, containers)
+            link = Link(name, given or f"br-{network['Id'][:12]}", str(subnet), bool(network.get("Internal")), services)
             found.setdefault(name, link)
     return tuple(found[name] for name in sorted(found))
+
+
+def pools(listed: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """What containers may have of the subnet of each of a deployment's networks, by Compose name; `listed`: oldest first."""
+    found: dict[str, str] = {}
+    for network in listed:
+        for _, containers in _ranges(network):
+            found.setdefault(network["Labels"].get(labels.NAME, ""), str(containers))
+    return found
+
+
+def _left_for_services(subnet: Subnet, containers: Subnet) -> str:
+    """The upper half of `subnet`, if it is kept free of `containers`; else an empty text."""
+    if containers == subnet:
+        return ""
+    _, upper = halves(subnet)
+    return "" if upper.overlaps(containers) else str(upper)
 
 
 def routes(table: str) -> Iterator[Subnet]:
@@ -86,9 +113,12 @@ def routes(table: str) -> Iterator[Subnet]:
 
 
 class Networks:
-    def __init__(self, client: Client, site: Site) -> None:
+    """`divided`: the upper half of each new network's subnet is for stable addresses."""
+
+    def __init__(self, client: Client, site: Site, *, divided: bool) -> None:
         self._client = client
         self._site = site
+        self._divided = divided
         self._allocating = asyncio.Lock()
 
     async def of(self, key: DeploymentKey) -> list[dict[str, Any]]:
@@ -128,12 +158,13 @@ class Networks:
         name = labels.network(self._site.id, key, network.name)
         ours = labels.labels_for(self._site.id, key, Kind.NETWORK, {labels.NAME: network.name})
         for subnet in free_subnets(Subnet(self._site.subnets), self._site.subnet_prefix, taken):
+            bound = {"IPRange": str(halves(subnet)[0])} if self._divided else {}
             body = {
                 "Name": name,
                 "CheckDuplicate": True,
                 "Driver": "bridge",
                 "Internal": network.internal,
-                "IPAM": {"Driver": "default", "Config": [{"Subnet": str(subnet)}]},
+                "IPAM": {"Driver": "default", "Config": [{"Subnet": str(subnet), **bound}]},
                 "Labels": {**labels.user_labels(network.labels), **ours},
             }
             try:

@@ -12,6 +12,7 @@ from spin.engines.simulated.container import Container
 from spin.errors import Failed
 from spin.model.names import InstanceId
 from spin.model.observed import Link
+from spin.model.subnets import halves
 
 _POOL = ipaddress.IPv4Network("10.208.0.0/14")
 _PREFIX = 25
@@ -29,6 +30,8 @@ class Net:
     def address(self, taken: Iterable[str], *, from_top: bool = False) -> str:
         """One that is not in `taken`. Raises Failed when there is none."""
         subnet, used = ipaddress.IPv4Network(self.link.subnet), set(taken)
+        if self.link.services:
+            subnet, _ = halves(subnet)
         room = subnet.num_addresses - 3
         numbers = (2 + (self.last - 1 + n) % room for n in range(room))
         for number in reversed(range(2, 2 + room)) if from_top else numbers:
@@ -53,7 +56,9 @@ class Subnets:
         start = int(_POOL.network_address) + number * _SIZE
         if start > int(_POOL.broadcast_address):
             raise Failed("All subnets are in use.", network=network)
-        return Link(network, f"br-sim{number:06}", str(ipaddress.IPv4Network((start, _PREFIX))), internal)
+        subnet = ipaddress.IPv4Network((start, _PREFIX))
+        _, services = halves(subnet)
+        return Link(network, f"br-sim{number:06}", str(subnet), internal, str(services))
 
     def release(self, link: Link) -> None:
         offset = int(ipaddress.IPv4Network(link.subnet).network_address) - int(_POOL.network_address)
