@@ -77,6 +77,8 @@ class Container:
     """On the first of its networks."""
     addresses: Mapping[str, str] = field(default_factory=dict)
     """On each of its networks, by name."""
+    published: int = 0
+    """The host's port that leads to the one that was to be published."""
 
     def socket(self, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
         """A new socket in the container's network."""
@@ -174,10 +176,11 @@ class Bridges:
         led = tuple(sorted(t.addresses[network] for t in targets))
         return ServiceAddress(owner, network, service, address, link.services, link.interface, led, hold)
 
-    def container(self, network: str, *more: str) -> Container:
-        """Start a container on that network, and on `more`."""
+    def container(self, network: str, *more: str, published: int | None = None) -> Container:
+        """Start a container on that network, and on `more`; `published`: a port of it gets one of the host's."""
+        ports = [] if published is None else ["--publish", str(published)]
         made = docker(
-            *("create", "--label", f"spin.site={self.site}", "--network", f"{self.site}-{network}", "--init"),
+            *("create", "--label", f"spin.site={self.site}", "--network", f"{self.site}-{network}", "--init", *ports),
             *("--entrypoint", "/bin/busybox", base_image(), "sleep", "infinity"),
         ).strip()
         for other in more:
@@ -185,7 +188,8 @@ class Bridges:
         docker("start", made)
         each = "".join(f' {{{{(index .NetworkSettings.Networks "{self.site}-{n}").IPAddress}}}}' for n in (network, *more))
         pid, *addresses = docker("inspect", "--format", f"{{{{.State.Pid}}}}{each}", made).split()
-        return Container(made[:12], int(pid), addresses[0], dict(zip((network, *more), addresses, strict=True)))
+        host = 0 if published is None else int(docker("port", made, str(published)).splitlines()[0].rpartition(":")[2])
+        return Container(made[:12], int(pid), addresses[0], dict(zip((network, *more), addresses, strict=True)), host)
 
 
 @contextlib.contextmanager

@@ -198,8 +198,7 @@ def read(listing: dict[str, Any]) -> Written:
     """What is in the table that `nft -j list table` shows."""
     rules: dict[str, list[Any]] = {}
     places: dict[str, tuple[str, str]] = {}
-    ranges: frozenset[str] = frozenset()
-    known: set[str] = set()
+    sets: dict[str, list[Any]] = {"ranges": [], "known": []}
     markers: list[str] = []
     foreign = False
     for thing in listing["nftables"]:
@@ -212,10 +211,8 @@ def read(listing: dict[str, Any]) -> Written:
                 rules.setdefault(name, []).append(expressions)
             case {"map": {"name": "services"}}:
                 places = _read_places(thing["map"].get("elem", []))
-            case {"set": {"name": "known"}}:
-                known = {str(element) for element in thing["set"].get("elem", [])}
-            case {"set": {"name": "ranges"}}:
-                ranges = _read_ranges(thing["set"].get("elem", []))
+            case {"set": {"name": str(name)}} if name in sets:
+                sets[name] = thing["set"].get("elem", [])
             case {"chain": {"name": str(name)}} | {"rule": {"chain": str(name)}} if name in _HOOKED:
                 pass  # written again with each change
             case {"metainfo": _} | {"table": _}:
@@ -223,6 +220,7 @@ def read(listing: dict[str, Any]) -> Written:
             case _:
                 foreign = True
     found = []
+    ranges = _read_ranges(sets["ranges"])
     lengths = {length for _, _, length in (r.partition("/") for r in ranges) if length}
     for name in rules.keys() & places.keys():
         verdict = _read_rules(rules[name])
@@ -234,6 +232,7 @@ def read(listing: dict[str, Any]) -> Written:
             within = next((o for o in ours if o in ranges), None)
             if within is not None:
                 found.append(ServiceAddress(owner, network, service, address, within, interface, targets, hold))
+    known = {str(element) for element in sets["known"]}
     whole = len(found) == len(rules) == len(places) and len(markers) == 1
     whole = whole and {e.within for e in found} == ranges and {str({"concat": [e.interface, e.address]}) for e in found} == known
     return Written(tuple(sorted(found, key=_place)), markers[0] if whole else "", whole and not foreign)

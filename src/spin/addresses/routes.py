@@ -2,7 +2,8 @@
 
 One route a network, in the kernel's table of the host's own addresses, with the bridge as its device: when the bridge goes, the
 kernel takes the route away with it. Spin's routes have a protocol number of their own, and a metric that tells one site from another;
-`ip route show table local proto 213` shows them.
+`ip route show table local proto 213` shows them. What the host itself sends there comes from 127.0.0.1, so that a refusal finds back:
+without this it would come from the very address, where everything is refused.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ PROTOCOL: Final = 213
 
 _NEW, _DELETE, _GET = 24, 25, 26  # RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE
 _CREATE_ONLY: Final = 0x200 | 0x400  # NLM_F_EXCL, NLM_F_CREATE
-_DESTINATION, _DEVICE, _METRIC = 1, 4, 6
+_DESTINATION, _DEVICE, _METRIC, _SOURCE = 1, 4, 6, 7
 _LOCAL_TABLE, _HOST_SCOPE, _LOCAL_TYPE = 255, 254, 2
 _NOTHING_TO_DO: Final = frozenset({errno.ESRCH, errno.EEXIST, errno.ENODEV, errno.ENETDOWN})
 """The route is as it should be, or its bridge has gone or has not come up yet."""
@@ -81,6 +82,7 @@ def _change(type: int, flags: int, route: LocalRoute, metric: int) -> bool:
     body = _KIND.pack(_LOCAL_TABLE, PROTOCOL, _HOST_SCOPE, _LOCAL_TYPE, 0)
     body += netlink.attribute(_DESTINATION, network.network_address.packed)
     body += netlink.attribute(_DEVICE, _NUMBER.pack(device)) + netlink.attribute(_METRIC, _NUMBER.pack(metric))
+    body += netlink.attribute(_SOURCE, socket.inet_aton("127.0.0.1"))
     try:
         netlink.ask(type, netlink.ACKNOWLEDGE | flags, body, whom=netlink.ROUTES, head=bytes([network.prefixlen, 0, 0]))
     except OSError as error:

@@ -6,11 +6,13 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from spin.addresses import NftAddresses, unusable
 from spin.addresses.nft import LOOK_EVERY
+from spin.addresses.routes import PROTOCOL
 from spin.model.observed import ServiceAddress
 from spin.site import Site
 from support.bridges import apart, island, run, serving
@@ -20,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("usable")
 OWNER = "research/development/shop"
 PORT = 7000
 SITE = Site(id="apart")
-API = ServiceAddress(OWNER, "default", "api", "10.212.0.1", "island", ("10.208.0.3",))
+API = ServiceAddress(OWNER, "default", "api", "10.208.0.254", "10.208.0.128/25", "island", ("10.208.0.3",))
 
 # The chains and verdicts that Docker makes for a network of its own, and the policy that it sets.
 DOCKER = """\
@@ -71,6 +73,8 @@ DISTURBANCES = (
     ("flush", "table", "ip", "spin-apart"),
     ("flush", "chain", "ip", "spin-apart", "prerouting"),
     ("flush", "map", "ip", "spin-apart", "services"),
+    ("flush", "set", "ip", "spin-apart", "ranges"),
+    ("flush", "set", "ip", "spin-apart", "known"),
     ("insert", "rule", "ip", "spin-apart", "to/research/development/shop/default/api", "drop"),
 )
 
@@ -130,9 +134,9 @@ def test_changes_of_other_tables_cause_no_writing() -> None:
 
 def test_the_next_process_finds_what_the_last_one_left_and_one_owner_does_not_wipe_the_others() -> None:
     blog = "research/development/blog"
-    db = ServiceAddress(blog, "Back.end_2", "db", "10.212.0.129", "island", (), hold=True)
-    web = ServiceAddress(blog, "Back.end_2", "web", "10.212.0.130", "island", ())
-    two = ServiceAddress(blog, "front", "web", "10.212.1.2", "island", ("10.208.0.10", "10.208.0.9"))
+    db = ServiceAddress(blog, "Back.end_2", "db", "10.208.1.126", "10.208.1.64/26", "island", (), hold=True)
+    web = ServiceAddress(blog, "Back.end_2", "web", "10.208.1.125", "10.208.1.64/26", "island", ())
+    two = ServiceAddress(blog, "front", "web", "10.208.1.253", "10.208.1.192/26", "island", ("10.208.0.10", "10.208.0.9"))
 
     async def work() -> None:
         async with NftAddresses(SITE) as addresses:
@@ -148,13 +152,73 @@ def test_the_next_process_finds_what_the_last_one_left_and_one_owner_does_not_wi
 
 def test_the_longest_names_there_can_be_find_place() -> None:
     owner = "/".join(("p" * 40, "e" * 40, "s" * 40))
-    entry = ServiceAddress(owner, "N" * 63, "S" * 63, "10.212.0.1", "island", ("10.208.0.3",))
+    entry = ServiceAddress(owner, "N" * 63, "S" * 63, "10.208.0.254", "10.208.0.128/25", "island", ("10.208.0.3",))
 
     async def work() -> None:
         async with NftAddresses(SITE) as addresses:
             await addresses.set_entries(owner, (entry,))
         async with NftAddresses(SITE) as addresses:
             assert await addresses.entries(owner) == (entry,)
+
+    apart(work)
+
+
+def local_routes() -> list[str]:
+    return run("ip", "-o", "route", "show", "table", "local", "proto", str(PROTOCOL)).splitlines()
+
+
+def test_local_routes_come_and_go_with_the_entries_and_those_of_others_stay() -> None:
+    foreign = ("10.208.3.0/24", "dev", "island", "table", "local", "proto", str(PROTOCOL), "metric", "7")
+
+    async def work() -> None:
+        with island(0, bridged_packets_are_tracked=True):
+            run("ip", "route", "add", "local", *foreign)
+            async with NftAddresses(SITE) as addresses:
+                await addresses.set_entries(OWNER, (API, replace(API, service="db", address="10.208.0.253", interface="gone")))
+                assert [r.split()[1] for r in local_routes()] == [API.within, foreign[0]]
+            assert len(local_routes()) == 2, "they stay when the platform ends"
+            async with NftAddresses(SITE) as addresses, NftAddresses(replace(SITE, id="another")) as second:
+                await second.set_entries(OWNER, (replace(API, address="10.208.1.126", within="10.208.1.64/26"),))
+                await addresses.set_entries(OWNER, ())
+                assert [r.split()[1] for r in local_routes()] == ["10.208.1.64/26", foreign[0]]
+
+    apart(work)
+
+
+@pytest.mark.parametrize(
+    "loss", [("route", "flush", "table", "local", "proto", str(PROTOCOL)), ("link", "set", "island", "down")]
+)
+def test_local_routes_that_are_lost_are_restored(loss: tuple[str, ...]) -> None:
+    async def work() -> None:
+        with island(2, bridged_packets_are_tracked=True) as (_, (client, server)):
+            async with NftAddresses(SITE) as addresses, serving(server, PORT):
+                await addresses.set_entries(OWNER, (API,))
+                good = local_routes()
+                run("ip", "route", "flush", "table", "local", "proto", str(PROTOCOL))
+                assert local_routes() == []
+                await until(lambda: local_routes() == good, within=LOOK_EVERY + 5)
+                assert await client.who(API.address, PORT) == server.name
+
+    apart(work)
+
+
+def test_a_network_that_is_made_anew_has_its_route_again() -> None:
+    async def work() -> None:
+        async with NftAddresses(SITE) as addresses:
+            with island(0, bridged_packets_are_tracked=True):
+                await addresses.set_entries(OWNER, (API,))
+                run("ip", "link", "delete", "island")
+                assert local_routes() == []
+            with island(0, bridged_packets_are_tracked=True):
+                await until(lambda: len(local_routes()) == 1, within=LOOK_EVERY + 5)
+
+    apart(work)
+
+
+def test_a_host_that_answers_for_some_of_its_addresses_only_cannot_be_used() -> None:
+    async def work() -> None:
+        run("sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1")
+        assert "arp_ignore" in await unusable(SITE)
 
     apart(work)
 
@@ -196,20 +260,26 @@ def test_it_works_beside_other_rules_and_after_they_are_flushed(beside: str, tra
 def test_what_was_sent_while_there_was_no_table_finds_its_way_afterwards(lost: str) -> None:
     async def work() -> None:
         loop = asyncio.get_running_loop()
-        with island(2, bridged_packets_are_tracked=True) as (_, (client, server)):
-            run("ip", "link", "add", "out", "type", "bridge")
-            run("ip", "link", "set", "out", "up")
-            run("ip", "route", "add", "default", "dev", "out")
+        with island(2, bridged_packets_are_tracked=True) as (_, (client, server)), socket.socket(type=socket.SOCK_DGRAM) as host:
+            host.bind(("0.0.0.0", PORT))
+            host.setblocking(False)
             with client.socket(socket.SOCK_DGRAM) as sending, server.socket(socket.SOCK_DGRAM) as receiving:
                 receiving.bind((API.targets[0], PORT))
                 sending.connect((API.address, PORT))
-                if lost == "before the start":
+
+                async def astray() -> None:
+                    run("nft", "flush", "ruleset")
                     sending.send(b"astray")
+                    assert await asyncio.wait_for(loop.sock_recv(host, 100), 5) == b"astray"
+
+                if lost == "before the start":
+                    async with NftAddresses(SITE) as addresses:
+                        await addresses.set_entries(OWNER, (API,))
+                    await astray()
                 async with NftAddresses(SITE) as addresses:
                     await addresses.set_entries(OWNER, (API,))
                     if lost == "by a flush":
-                        run("nft", "flush", "ruleset")
-                        sending.send(b"astray")
+                        await astray()
                         await addresses.entries(OWNER)
                     sending.send(b"hello")
                     assert await asyncio.wait_for(loop.sock_recv(receiving, 100), 5) == b"hello"
@@ -234,8 +304,8 @@ def test_a_thousand_addresses_are_replaced_within_a_second_and_a_look_does_not_g
     def of(number: int) -> tuple[str, tuple[ServiceAddress, ...]]:
         owner = f"research/development/shop{number}"
         targets = tuple(sorted((f"10.208.{number}.2", f"10.208.{number}.3")))
-        place = ("island", targets)
-        return owner, tuple(ServiceAddress(owner, "default", f"s{n}", f"10.212.{number}.{n}", *place) for n in range(1, 6))
+        place = (f"10.208.{number}.128/25", "island", targets)
+        return owner, tuple(ServiceAddress(owner, "default", f"s{n}", f"10.208.{number}.{255 - n}", *place) for n in range(1, 6))
 
     async def look(addresses: NftAddresses) -> float:
         begin = time.perf_counter()

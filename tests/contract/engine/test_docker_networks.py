@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import json
 import socket
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from spin.model.names import DeploymentKey, container_name
 from spin.model.observed import Instance, Phase
 from spin.model.stack import Attachment, Http, Network, Volume
 from spin.model.steps import Create, EnsureNetwork, EnsureVolume, Peer, Remove, RemoveNetwork, Stop
+from spin.model.subnets import halves
 from support.docker import engine_site, inside, inspect, perl_server
 from support.engines import Bench, digest_of, docker_engine
 from support.platform import docker
@@ -142,8 +144,8 @@ async def test_more_networks_than_docker_has_subnets_for(docker_bench: Bench) ->
     listed = docker("network", "ls", "--quiet", "--filter", f"label=spin.site={docker_bench.site.id}").split()
     subnets = docker("network", "inspect", "--format", "{{range .IPAM.Config}}{{.Subnet}}{{end}}", *listed).split()
     assert len(set(subnets)) == 40
-    pool = ipaddress.ip_network(docker_bench.site.subnets)
-    assert all(ipaddress.ip_network(s).subnet_of(pool) for s in subnets)
+    pool = ipaddress.IPv4Network(docker_bench.site.subnets)
+    assert all(ipaddress.IPv4Network(s).subnet_of(pool) for s in subnets)
 
 
 async def test_two_platforms_allocating_from_one_range_at_once_both_succeed(docker_bench: Bench) -> None:
@@ -198,18 +200,39 @@ async def test_containers_find_the_other_services_by_their_stable_addresses(dock
         spec = docker_bench.service(networks=networks, retain_ip=True)
         await engine.execute(key, Create(spec, digest_of("web"), 1, 1, "test", peers))
         seen = await engine.observe(key)
-    subnets = {link.network: link.subnet for link in seen.links}
+    links = {link.network: link for link in seen.links}
     made = inspect(seen.instances[0].id)
     assert made["HostConfig"]["ExtraHosts"] == [
-        f"api:{site.service_address(subnets['front'], 3)}",
-        f"shop-api-1:{site.service_address(subnets['front'], 3)}",
-        f"db:{site.service_address(subnets['back'], 7)}",
-        f"store:{site.service_address(subnets['back'], 7)}",
+        f"api:{links['front'].service_address(3)}",
+        f"shop-api-1:{links['front'].service_address(3)}",
+        f"db:{links['back'].service_address(7)}",
+        f"store:{links['back'].service_address(7)}",
     ]
     assert labels.ADDRESSES not in made["Config"]["Labels"], "with stable addresses no container keeps its own"
     await docker_bench.engine.execute(key, Create(spec, digest_of("web"), 2, 1, "test", peers))
     plain = (await docker_bench.engine.observe(key)).instances[1]
     assert not inspect(plain.id)["HostConfig"]["ExtraHosts"], "an engine without them tells no addresses"
+    kept = json.loads(inspect(plain.id)["Config"]["Labels"][labels.ADDRESSES])
+    for network, address in kept.items():
+        assert ipaddress.IPv4Address(address) in halves(ipaddress.IPv4Network(links[network].subnet))[0], (
+            "addresses that are kept are none of a service"
+        )
+
+
+async def test_a_network_that_was_made_without_a_half_for_services_has_no_stable_addresses(docker_bench: Bench) -> None:
+    key, site = docker_bench.key, docker_bench.site
+    await docker_bench.engine.execute(key, EnsureNetwork(Network("old"), "test"))
+    async with docker_engine(site, docker_bench.secrets, docker_bench.access, service_addresses=True) as engine:
+        await engine.execute(key, EnsureNetwork(Network("old"), "test"))
+        await engine.execute(key, EnsureNetwork(Network("new", internal=True), "test"))
+        spec = docker_bench.service(networks=(Attachment("old"), Attachment("new")))
+        peers = (Peer("old", ("api",), 1), Peer("new", ("api",), 1))
+        await engine.execute(key, Create(spec, digest_of("web"), 1, 1, "test", peers))
+        seen = await engine.observe(key)
+    new, old = seen.links
+    assert (old.network, old.services, old.service_address(1)) == ("old", "", None)
+    assert ipaddress.IPv4Network(new.services) == halves(ipaddress.IPv4Network(new.subnet))[1]
+    assert inspect(seen.instances[0].id)["HostConfig"]["ExtraHosts"] == [f"api:{new.service_address(1)}"]
 
 
 async def test_the_bridges_of_networks_are_named_as_the_host_has_them(docker_bench: Bench) -> None:

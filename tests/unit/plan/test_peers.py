@@ -28,20 +28,21 @@ def test_all_other_services_of_its_network_under_all_their_names_and_never_itsel
     assert [(p.network, p.names) for p in found["api"]] == [("front", ("web",))]
 
 
-def test_of_several_networks_only_the_first_by_name_since_the_default_route_leads_there() -> None:
-    found = peers(on(WEB, FRONT), on(API, FRONT, BACK), on(DB, BACK))
-    assert [(p.network, p.names) for p in found["api"]] == [("back", ("db",))]
-    assert [(p.network, p.names) for p in found["web"]] == [("front", ("api",))]
-
-
-def test_an_internal_network_has_no_way_to_stable_addresses() -> None:
+def test_on_each_of_its_networks_internal_or_not_in_its_own_order() -> None:
     networks = (Network("back", internal=True), Network("front"))
-    found = peers(on(WEB, FRONT), on(API, FRONT, BACK), on(DB, BACK), networks=networks)
-    assert [(p.network, p.names) for p in found["api"]] == [("front", ("web",))]
-    assert found["db"] == ()
+    found = peers(on(WEB, FRONT), on(API, FRONT, BACK), on(DB, BACK, FRONT), networks=networks)
+    assert [(p.network, p.names) for p in found["api"]] == [("front", ("web",)), ("front", ("db",)), ("back", ("db",))]
+    assert [(p.network, p.names) for p in found["db"]] == [("back", ("api",)), ("front", ("web",)), ("front", ("api",))]
+    assert [(p.network, p.names) for p in found["web"]] == [("front", ("api",)), ("front", ("db",))]
 
 
 def test_a_name_that_services_share_stays_with_the_engine_and_means_all_of_them() -> None:
     shared = Attachment("front", ("backend",))
     found = peers(on(WEB, FRONT), on(API, shared), on(DB, shared))
     assert [p.names for p in found["web"]] == [("api",), ("db",)]
+
+
+def test_a_name_that_one_service_has_here_and_another_there_is_shared_for_who_is_on_both_networks() -> None:
+    found = peers(on(WEB, FRONT), on(API, FRONT, BACK), on(DB, Attachment("back", ("web",))))
+    assert [(p.network, p.names) for p in found["api"]] == [("back", ("db",))]
+    assert [(p.network, p.names) for p in found["db"]] == [("back", ("api",))]
