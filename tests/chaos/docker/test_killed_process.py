@@ -109,7 +109,7 @@ class Story:
             except NotFound:
                 return None
 
-    def picture(self) -> object:
+    def picture(self) -> dict[str, Any]:
         """Without what may differ: ids, times, names, and how often something was tried."""
         label = f"label=spin.site={self.platform.site_id}"
         mine = ("--filter", label, "--filter", f"label=spin.stack={self.name}")
@@ -270,7 +270,7 @@ def play(story: Story) -> Iterator[tuple[Callable[[Story], None], float]]:
         yield chapter, time.monotonic()
 
 
-def settled(story: Story) -> object:
+def settled(story: Story) -> dict[str, Any]:
     eventually(story.is_settled, within=SETTLES_WITHIN, what=f"{CHAPTERS[story.chapter].__name__} is settled")
     return story.picture()
 
@@ -288,6 +288,8 @@ def test_a_platform_that_is_killed_at_random_moments_reaches_the_same_end(
     for _, began in play(calm):
         expected.append(settled(calm))
         seconds.append(time.monotonic() - began)
+    ends = dict(zip(CHAPTERS, expected, strict=True))
+    assert ends[rollback]["containers"] == ends[up]["containers"], "the very containers that were kept"
     print("undisturbed:", [f"{c.__name__} {s:.1f} s" for c, s in zip(CHAPTERS, seconds, strict=True)])
 
     killed = Story(platform, image, f"killed{shard}")

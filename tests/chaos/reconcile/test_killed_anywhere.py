@@ -347,7 +347,7 @@ CHAPTERS: tuple[Callable[[Story], Awaitable[None]], ...] = (
 class Play:
     """What was seen of one."""
 
-    pictures: tuple[object, ...]
+    pictures: tuple[Any, ...]
     points: tuple[int, ...]
     """How many were passed in each chapter."""
     kills: int
@@ -395,6 +395,8 @@ async def test_wherever_the_platform_is_killed_the_next_one_reaches_the_same_end
     untouched = await play(tmp_path / "untouched", addresses=addresses, seed=seed)
     assert (untouched.kills, untouched.platforms) == (0, 1)
     assert len({repr(p) for p in untouched.pictures}) == len(CHAPTERS), "each chapter changes something"
+    ends = dict(zip(CHAPTERS, untouched.pictures, strict=True))
+    assert ends[rollback][0]["containers"] == ends[confirm][0]["containers"], "the very containers that were kept"
     kills = 0
     plays = every(untouched.points, EVERY, shard) if EVERY else some(untouched.points, random.Random(seed))
     for number, fatal in enumerate(plays):
