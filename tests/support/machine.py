@@ -28,8 +28,8 @@ from support.platform import RunningPlatform, eventually, free_ports
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 # The first process says what its pid is to the outside, as the old /proc still tells it. It has the mounts that a machine has after
-# its start: none of another engine's, which would keep that one's containers and networks alive, and an empty /run. Then it
-# does what an init has to: it waits for orphans (bash does so for every child, known or not).
+# its start: none of another engine's, which would keep that one's containers and networks alive, an empty /run, and
+# a number of this boot. Then it does what an init has to: it waits for orphans (bash does so for every child, known or not).
 _INIT = r"""
 set -e
 read -r pid rest < /proc/self/stat
@@ -38,6 +38,8 @@ while read -r what where kind rest; do
     case $kind,$where in overlay,/?*|nsfs,*|*,/var/lib/docker|*,/var/lib/docker/*) umount -l "$where" || : ;; esac
 done < <(tac /proc/self/mounts)
 mount -t tmpfs tmpfs /run
+cp /proc/sys/kernel/random/uuid /run/boot_id
+mount --bind /run/boot_id /proc/sys/kernel/random/boot_id
 ip link set lo up
 echo "$pid"
 exec >&-

@@ -6,11 +6,16 @@ So one answer over the edge says that the edge, all three and the ways between t
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import re
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +36,8 @@ COPY ask /site/cgi-bin/ask
 
 ASK = """\
 #!/bin/sh
-busybox hostname > /scratch/name || exit
-printf 'Content-Type: text/plain\\n\\n%s %s\\n' "$(busybox cat /scratch/name)" "$COLOUR"
+busybox hostname > "/scratch/$$" || exit
+printf 'Content-Type: text/plain\\n\\n%s %s\\n' "$(busybox cat "/scratch/$$")" "$COLOUR"
 [ -n "$NEXT" ] || exec busybox cat /motto /data/first
 printf 'GET /cgi-bin/ask HTTP/1.0\\r\\n\\r\\n' | busybox nc -w 5 "$NEXT" 8080 | busybox sed '1,/^.\\{0,1\\}$/d'
 """
@@ -102,6 +107,27 @@ class Tiers(Stack):
         expected = rf"tiers-web-1 {colour}\ntiers-api-[12] {colour}\ntiers-db-1 \nstill there\ntiers-db-1\n"
         return bool(re.fullmatch(expected, self.answer()))
 
+    @contextmanager
+    def visitors(self) -> Iterator[list[tuple[str, str]]]:
+        """They ask each of the three again and again, also while nobody is there; yields who was asked, and what was answered."""
+        answers: list[tuple[str, str]] = []
+        ended = threading.Event()
+
+        def ask(service: str) -> None:
+            while not ended.wait(0.02):
+                with contextlib.suppress(OSError, http.client.HTTPException):
+                    status, text = self.get("/cgi-bin/ask", service)
+                    if status == 200:
+                        answers.append((service, text))
+
+        with ThreadPoolExecutor() as pool:
+            for service in ("web", "api", "db"):
+                pool.submit(ask, service)
+            try:
+                yield answers
+            finally:
+                ended.set()
+
     def view(self) -> Any:
         """What the platform says of it."""
         return json.loads(self.spin("inspect", self.name).stdout)
@@ -166,8 +192,12 @@ def upgraded(tiers: Tiers) -> Tiers:
 @pytest.mark.parametrize("engine_first", [True, False], ids=["engine first", "platform first"])
 def test_a_machine_that_lost_its_power_comes_back_as_it_was(upgraded: Tiers, *, engine_first: bool) -> None:
     view, before = upgraded.view(), upgraded.picture()
-    upgraded.platform.reboot(engine_first=engine_first)
-    eventually(lambda: upgraded.answers("blue"), what="all three tiers answer")
+    with upgraded.visitors() as answers:
+        upgraded.platform.reboot(engine_first=engine_first)
+        eventually(lambda: upgraded.answers("blue"), what="all three tiers answer")
+    assert [(service, text) for service, text in answers if not text.startswith(f"tiers-{service}-")] == [], (
+        "answers of another service"
+    )
     eventually(lambda: upgraded.is_again(before), within=30, what="the same containers run, and the same rest")
     upgraded.spin("rollback", "tiers")
     assert upgraded.answers("red")
