@@ -67,6 +67,17 @@ def apart(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     return in_thread(run)
 
 
+def socket_within(pid: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
+    """A new socket in the network of that process."""
+
+    def make() -> socket.socket:
+        with open(f"/proc/{pid}/ns/net") as namespace:  # noqa: PTH123
+            _check(_LIBC.setns(namespace.fileno(), _NEW_NETWORK_NAMESPACE))
+        return socket.socket(socket.AF_INET, kind)
+
+    return in_thread(make)
+
+
 @dataclass(frozen=True)
 class Container:
     """A container that sleeps."""
@@ -82,15 +93,9 @@ class Container:
 
     def socket(self, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
         """A new socket in the container's network."""
-
-        def make() -> socket.socket:
-            with open(f"/proc/{self.pid}/ns/net") as namespace:  # noqa: PTH123
-                _check(_LIBC.setns(namespace.fileno(), _NEW_NETWORK_NAMESPACE))
-            made = socket.socket(socket.AF_INET, kind)
-            made.setblocking(False)
-            return made
-
-        return in_thread(make)
+        made = socket_within(self.pid, kind)
+        made.setblocking(False)
+        return made
 
     async def connect(self, address: str, port: int, *, within: float = 5) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection from the container; TimeoutError if none within so many seconds."""

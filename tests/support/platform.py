@@ -90,7 +90,15 @@ class RunningPlatform:
         config = self.data.parent / "spin.toml"
         config.write_text(f'id = "{self.site_id}"\n{self.config}')
         flags = [word for flag, port in ports.items() for word in (flag, str(port))]
-        return [SPIN, "serve", "--data", str(self.data), "--config", str(config), *flags]
+        return self.command(SPIN, "serve", "--data", str(self.data), "--config", str(config), *flags)
+
+    def command(self, *words: str, folder: Path | None = None) -> list[str]:  # noqa: ARG002 - it is the process's own here
+        """What runs this command where the platform is, in that folder."""
+        return list(words)
+
+    def connection(self) -> http.client.HTTPConnection:
+        """To the edge."""
+        return http.client.HTTPConnection("127.0.0.1", self.edge_port, timeout=10)
 
     def start(self, *, within: float = 60) -> None:
         """Start `spin serve` and wait for its ready line."""
@@ -132,6 +140,7 @@ class RunningPlatform:
         """Run the `spin` command against this platform."""
         variables = {
             **os.environ,
+            **self.environment,
             "SPIN_URL": self.url,
             "SPIN_TOKEN": self.key,
             "SPIN_PROJECT": "demo",
@@ -139,7 +148,14 @@ class RunningPlatform:
             **(env or {}),
         }
         done = subprocess.run(
-            [SPIN, *arguments], capture_output=True, text=True, check=False, input=stdin, cwd=cwd, env=variables, timeout=300
+            self.command(SPIN, *arguments, folder=cwd),
+            capture_output=True,
+            text=True,
+            check=False,
+            input=stdin,
+            cwd=cwd,
+            env=variables,
+            timeout=300,
         )
         if check and done.returncode:
             raise AssertionError(
@@ -158,7 +174,7 @@ class RunningPlatform:
             return self._get(host, path)
 
     def _get(self, host: str, path: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.edge_port, timeout=10)
+        connection = self.connection()
         try:
             connection.request("GET", path, headers={"Host": host})
             answer = connection.getresponse()

@@ -116,7 +116,7 @@ def main() -> None:
             web.get("/healthz", healthz),
         ]
     )
-    web.run_app(app, port=8000, access_log=None, print=None)
+    web.run_app(app, port=8000, backlog=1024, access_log=None, print=None)
 
 
 if __name__ == "__main__":

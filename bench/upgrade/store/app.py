@@ -28,7 +28,7 @@ def main() -> None:
     app = web.Application()
     app["file"] = ORDERS.open("a")
     app.add_routes([web.post("/orders", write), web.get("/orders", read), web.get("/healthz", healthz)])
-    web.run_app(app, port=8000, access_log=None, print=None)
+    web.run_app(app, port=8000, backlog=1024, access_log=None, print=None)
 
 
 if __name__ == "__main__":

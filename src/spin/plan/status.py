@@ -120,13 +120,19 @@ def _instances(desired: Desired, found: Survey, observed: Snapshot) -> tuple[Ins
             routed=i.routed,
             address=i.address,
             restarts=i.restarts,
-            detail=i.altered or i.detail or (how_it_ended(i) if i.phase is Phase.EXITED else ""),
+            detail=_detail(i, kept=i.id in kept),
             kept=i.id in kept,
             ready_since=i.ready_since,
             draining_since=i.draining_since,
         )
         for i in everything
     )
+
+
+def _detail(i: Instance, *, kept: bool) -> str:
+    if i.altered or i.phase is not Phase.EXITED:
+        return i.altered or i.detail
+    return f"kept for a rollback, {how_it_ended(i)}" if kept else i.detail or how_it_ended(i)
 
 
 # One service.
@@ -139,6 +145,7 @@ def _service(view: View, found: Survey, observed: Snapshot, desired: Desired) ->
         return ServiceStatus(view.name, State.STOPPING if moving else State.STOPPED, 0, 0)
     ready = sum(serves(service, i) or ended_well(service, i) for i in view.keepers)
     state, detail = _judge(view, found, observed, ready)
+    ready = max(ready, min(view.serving, service.replicas))  # those from before the change count as long as they serve
     if state is State.HEALTHY and service.held and desired.failure is not None:
         state, detail = State.FAILED, _why_held(view.name, desired.failure)
     elif state is State.HEALTHY and service.kept is not None:

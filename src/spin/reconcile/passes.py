@@ -14,7 +14,7 @@ from spin.errors import Conflict, Failed, SpinError, Unavailable
 from spin.kit.clock import Clock
 from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Snapshot, Tables
-from spin.model.revision import Deployment, Goal, Revision
+from spin.model.revision import Deployment, Goal, Origin, Revision
 from spin.model.status import DeploymentStatus, Progress, State
 from spin.model.steps import EngineStep, RouteTo, Step, Unroute
 from spin.plan import Desired, Plan, desire, gate, plan, progress_of, remember, roll_up, status, text, upgrades
@@ -154,7 +154,7 @@ class Pass:
     async def _decide(self, scene: _Scene) -> tuple[_Scene, bool]:
         """The scene with what was noticed of the upgrade; True where the deployment was written, so that all begins anew."""
         seen, deployment = scene.seen, scene.loaded.deployment
-        worked = max(seen.worked, deployment.revision) if seen.state in _WORKS else seen.worked
+        worked = deployment.revision if seen.state in _WORKS or _is_way_back(scene.loaded) else seen.worked
         scene = replace(scene, seen=replace(seen, worked=worked))
         progress = seen.progress
         if progress is None or progress.failure is not None:
@@ -315,6 +315,12 @@ class Pass:
 
 
 _WORKS = frozenset({State.HEALTHY, State.COMPLETED, State.UPGRADED})
+
+
+def _is_way_back(loaded: _Loaded) -> bool:
+    """The revision is the content of one that worked: an upgrade was rolled back to it."""
+    before = 0 if loaded.status is None else loaded.status.worked
+    return loaded.revision.origin is Origin.ROLLBACK and loaded.deployment.upgrade is None and before > 0
 
 
 def _still(seen: DeploymentStatus, before: DeploymentStatus | None) -> DeploymentStatus:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +33,8 @@ SHARDS = 2
 TWICE = 2
 """Chapters of each shard with a second death, after the first start."""
 SETTLES_WITHIN = 90.0
+CALLS = {"web": "api", "api": "db", "db": "api"}
+"""Whom the containers of each service call."""
 SERVE = "exec busybox httpd -f -p 8080 -h"
 
 
@@ -105,7 +109,7 @@ class Story:
             except NotFound:
                 return None
 
-    def picture(self) -> object:
+    def picture(self) -> dict[str, Any]:
         """Without what may differ: ids, times, names, and how often something was tried."""
         label = f"label=spin.site={self.platform.site_id}"
         mine = ("--filter", label, "--filter", f"label=spin.stack={self.name}")
@@ -120,6 +124,8 @@ class Story:
             "views": [None if view is None else _said(view) for view in self._views()],
             "revisions": self._revisions(),
             "answers": self._answers(),
+            "calls": sorted(self._call(c) for c in containers if c["State"]["Status"] == "running"),
+            "addresses": self._addresses(),
         }
 
     def _container(self, inspected: Any) -> tuple[Any, ...]:
@@ -146,6 +152,33 @@ class Story:
                     self.get(service, environment)
                 writer = self.get("db", environment)
                 found[environment] = self.born.setdefault(f"written by {writer}", self.chapter)
+        return found
+
+    def _call(self, inspected: Any) -> tuple[str, str, str]:
+        """What a container hears from the service that it depends on, by its name within the stack."""
+        service = _label(inspected["Config"], "service")
+        other = CALLS[service]
+        asked = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | busybox nc -w 5 {other} 8080"
+        heard = docker("exec", inspected["Id"], "/bin/busybox", "sh", "-c", asked).partition("\r\n")[0]
+        return service, other, heard
+
+    def _addresses(self) -> Counter[str]:
+        """The table of service addresses, where there is one: how many containers it has for each service of the stack."""
+        found: Counter[str] = Counter()
+        service = ""
+        if shutil.which("nft") is None:
+            return found
+        table = f"spin-{self.platform.site_id}"
+        done = subprocess.run(["nft", "list", "table", "ip", table], capture_output=True, text=True, check=False)
+        for line in done.stdout.splitlines():
+            words = line.split()
+            if words[:1] == ["chain"]:
+                parts = words[1].split("/")
+                service = f"{parts[2]} {parts[5]}" if self.name in parts else ""
+                found[service] += 0
+            elif service and words[-3:-1] == ["dnat", "to"]:
+                found[service] += 1
+        del found[""]
         return found
 
 
@@ -237,7 +270,7 @@ def play(story: Story) -> Iterator[tuple[Callable[[Story], None], float]]:
         yield chapter, time.monotonic()
 
 
-def settled(story: Story) -> object:
+def settled(story: Story) -> dict[str, Any]:
     eventually(story.is_settled, within=SETTLES_WITHIN, what=f"{CHAPTERS[story.chapter].__name__} is settled")
     return story.picture()
 
@@ -255,6 +288,8 @@ def test_a_platform_that_is_killed_at_random_moments_reaches_the_same_end(
     for _, began in play(calm):
         expected.append(settled(calm))
         seconds.append(time.monotonic() - began)
+    ends = dict(zip(CHAPTERS, expected, strict=True))
+    assert ends[rollback]["containers"] == ends[up]["containers"], "the very containers that were kept"
     print("undisturbed:", [f"{c.__name__} {s:.1f} s" for c, s in zip(CHAPTERS, seconds, strict=True)])
 
     killed = Story(platform, image, f"killed{shard}")

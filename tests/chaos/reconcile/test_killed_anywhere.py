@@ -27,7 +27,7 @@ from spin.edge.simulated import SimulatedEdge
 from spin.engines.simulated import Behaviour, SimulatedEngine
 from spin.model.names import DeploymentKey
 from spin.model.observed import Phase, Snapshot
-from spin.model.status import DeploymentStatus
+from spin.model.status import DeploymentStatus, State
 from spin.reconcile.passes import Pass, World
 from support.api import LAB, key_of, new_world, path, submission, web
 from support.api import World as Api
@@ -116,8 +116,8 @@ class Story:
             await self.be_born()
             return timedelta(0)
 
-    async def settle(self, key: DeploymentKey = DEV) -> None:
-        """Passes until the plan is empty and nothing is awaited."""
+    async def settle(self, key: DeploymentKey, end: State) -> None:
+        """Passes until the plan is empty and nothing is awaited; then that has to be the state."""
         quiet = 0
         for _ in range(MOST_PASSES):
             wait = await self.step(key)
@@ -127,12 +127,11 @@ class Story:
             quiet = quiet + 1 if wait is None else 0
             self.api.clock.forward(SECOND)
             if quiet > 3:
-                return
-        raise AssertionError(f"{key} does not settle: {await self.state(key)}")
-
-    async def state(self, key: DeploymentKey) -> object:
+                break
         async with self.api.store.begin() as work:
-            return await work.deployment(key), await work.status(key)
+            status = await work.status(key)
+        state = State.REMOVED if status is None else status.state
+        assert (quiet > 3, state) == (True, end), f"{key}: {status}"
 
     async def begin(self, passes: int = 7) -> None:
         """Some passes only: what is asked for next comes in the middle of something."""
@@ -203,57 +202,57 @@ def _led(snapshot: Snapshot, targets: Sequence[str]) -> list[tuple[str, int]]:
 
 async def first_up(s: Story) -> None:
     await s.up()
-    await s.settle()
+    await s.settle(DEV, State.HEALTHY)
 
 
 async def upgrade(s: Story) -> None:
     s.edit("web", environment={"COLOUR": "blue"})
     await s.up()
-    await s.settle()
+    await s.settle(DEV, State.UPGRADED)
 
 
 async def confirm(s: Story) -> None:
     await s.ask("POST", DEV, "confirm")
-    await s.settle()
+    await s.settle(DEV, State.HEALTHY)
 
 
 async def upgrade_of_both(s: Story) -> None:
     s.edit("web", environment={"COLOUR": "red"})
     s.edit("db", environment={"SIZE": "large"})
     await s.up()
-    await s.settle()
+    await s.settle(DEV, State.UPGRADED)
 
 
 async def scale_up(s: Story) -> None:
     await s.ask("POST", DEV, "scale", replicas={"web": 5})
-    await s.settle()
+    await s.settle(DEV, State.UPGRADED)
 
 
 async def scale_down(s: Story) -> None:
     await s.ask("POST", DEV, "scale", replicas={"web": 1})
-    await s.settle()
+    await s.settle(DEV, State.UPGRADED)
 
 
 async def stop(s: Story) -> None:
     await s.ask("POST", DEV, "stop")
-    await s.settle()
+    await s.settle(DEV, State.STOPPED)
 
 
 async def start(s: Story) -> None:
     await s.ask("POST", DEV, "start")
-    await s.settle()
+    await s.settle(DEV, State.UPGRADED)
 
 
 async def rollback(s: Story) -> None:
     await s.ask("POST", DEV, "rollback")
-    await s.settle()
+    await s.settle(DEV, State.HEALTHY)
 
 
 async def upgrade_that_fails(s: Story) -> None:
-    s.engine.behave("web", Behaviour(ready_after=None, unhealthy_after=SECOND), image=f"{LAB}/web:broken@{BROKEN}")
+    s.engine.behave("web", Behaviour(ready_after=None, unhealthy_after=SECOND), image=f"{LAB}/web@{BROKEN}")
     s.edit("web", image=f"{LAB}/web:broken")
     await s.up()
-    await s.settle()
+    await s.settle(DEV, State.FAILED)
 
 
 async def rollback_of_what_failed(s: Story) -> None:
@@ -269,18 +268,18 @@ async def rollback_in_the_middle(s: Story) -> None:
 
 async def restart(s: Story) -> None:
     await s.ask("POST", DEV, "restart", services=["web"])
-    await s.settle()
+    await s.settle(DEV, State.HEALTHY)
 
 
 async def replacement_by_force(s: Story) -> None:
     await s.up(force=True)
-    await s.settle()
+    await s.settle(DEV, State.UPGRADED)
 
 
 async def another_service_instead(s: Story) -> None:
     s.services = {"db": s.services["db"], "front": s.services["web"]}
     await s.up()
-    await s.settle()
+    await s.settle(DEV, State.UPGRADED)
 
 
 async def confirm_what_is_gone(s: Story) -> None:
@@ -289,21 +288,21 @@ async def confirm_what_is_gone(s: Story) -> None:
 
 async def promote(s: Story) -> None:
     await s.ask("POST", DEV, "promote", to="production", secrets={"password": "b3RoZXI="}, expect_generation=0)
-    await s.settle(PROD)
+    await s.settle(PROD, State.HEALTHY)
 
 
 async def upgrade_that_fails_in_production(s: Story) -> None:
     broken = Behaviour(ready_after=None, exits_after=SECOND / 5, exit_code=3)
-    s.engine.behave("front", broken, image=f"{LAB}/web:broken@{BROKEN}")
+    s.engine.behave("front", broken, image=f"{LAB}/web@{BROKEN}")
     s.edit("front", image=f"{LAB}/web:broken")
     await s.up(PROD)
-    await s.settle(PROD)
+    await s.settle(PROD, State.HEALTHY)
 
 
 async def upgrade_that_confirms_itself(s: Story) -> None:
     s.edit("front", image=f"{LAB}/web:1", environment={"COLOUR": "gold"})
     await s.up(PROD, **{"top_x-spin": {"confirm_after": "10s"}})
-    await s.settle(PROD)
+    await s.settle(PROD, State.HEALTHY)
 
 
 async def removal_in_the_middle(s: Story) -> None:
@@ -311,12 +310,12 @@ async def removal_in_the_middle(s: Story) -> None:
     await s.up()
     await s.begin()
     await s.ask("DELETE", DEV)
-    await s.settle()
+    await s.settle(DEV, State.REMOVED)
 
 
 async def removal_with_volumes(s: Story) -> None:
     await s.ask("DELETE", PROD, volumes=True)
-    await s.settle(PROD)
+    await s.settle(PROD, State.REMOVED)
 
 
 CHAPTERS: tuple[Callable[[Story], Awaitable[None]], ...] = (
@@ -348,7 +347,7 @@ CHAPTERS: tuple[Callable[[Story], Awaitable[None]], ...] = (
 class Play:
     """What was seen of one."""
 
-    pictures: tuple[object, ...]
+    pictures: tuple[Any, ...]
     points: tuple[int, ...]
     """How many were passed in each chapter."""
     kills: int
@@ -396,6 +395,8 @@ async def test_wherever_the_platform_is_killed_the_next_one_reaches_the_same_end
     untouched = await play(tmp_path / "untouched", addresses=addresses, seed=seed)
     assert (untouched.kills, untouched.platforms) == (0, 1)
     assert len({repr(p) for p in untouched.pictures}) == len(CHAPTERS), "each chapter changes something"
+    ends = dict(zip(CHAPTERS, untouched.pictures, strict=True))
+    assert ends[rollback][0]["containers"] == ends[confirm][0]["containers"], "the very containers that were kept"
     kills = 0
     plays = every(untouched.points, EVERY, shard) if EVERY else some(untouched.points, random.Random(seed))
     for number, fatal in enumerate(plays):

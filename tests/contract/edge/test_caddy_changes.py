@@ -244,6 +244,7 @@ async def test_everything_that_caddy_writes_is_in_its_directory_and_its_end_leav
         assert f"HOME={workplace}".encode() in environment
     assert marked(workplace) == []
     assert {path.name for path in workplace.iterdir()} <= {
+        "boot",
         "caddy.json",
         "edge.lock",
         "edge.log",

@@ -61,6 +61,24 @@ async def test_a_known_host_without_containers_asks_to_come_back(front):
     assert answer.text == f"{WEB} is known here, but no container of it is ready. Try again in a few seconds.\n"
 
 
+async def test_a_host_that_is_about_to_have_a_container_lets_visitors_wait_for_it(front):
+    async with Backend("new") as backend:
+        await front.edge.set_routes(OWNER, (Route(WEB, OWNER, (), hold=True),))
+        assert await front.edge.routes(OWNER) == (Route(WEB, OWNER, (), hold=True),)
+        visitor = asyncio.create_task(front.get(WEB))
+        await asyncio.sleep(0.5)
+        assert not visitor.done()
+        await front.edge.set_routes(OWNER, (to(backend),))
+        assert (await visitor).status_code == 200
+
+
+async def test_who_has_waited_in_vain_is_told_so(front):
+    await front.edge.set_routes(OWNER, (Route(WEB, OWNER, (), hold=True),))
+    answer = await front.get(WEB)
+    assert answer.status_code == 502
+    assert answer.headers["retry-after"] == "5"
+
+
 async def test_three_containers_share_the_requests(front):
     async with AsyncExitStack() as stack:
         backends = [await stack.enter_async_context(Backend(f"api-{n}")) for n in (1, 2, 3)]

@@ -58,6 +58,24 @@ def test_an_engine_that_is_gone_is_said_and_the_platform_goes_on_when_it_is_back
     assert stack.get()[0] == 200
 
 
+def test_an_engine_that_goes_away_in_the_middle_of_an_upgrade_is_back_and_the_upgrade_goes_on(
+    fragile: RunningPlatform, stack: Stack, wire: Wire
+) -> None:
+    stack.spin("up")
+    for moment in (0.1, 0.4, 0.8, 1.5):
+        stack.spin("up", "-d", env={"GREETING": f"after {moment} s"})
+        time.sleep(moment)  # the moment at which it goes away is the input of this test, not a wait for something
+        wire.cut()
+        eventually(lambda: not fragile.json("environment", "ls")[0]["reachable"])
+        assert stack.get()[0] == 200, "what runs is still reached"
+        wire.join()
+        eventually(lambda: [s["state"] for s in fragile.json("stack", "ls")] == ["upgraded"], what="the upgrade is complete")
+        assert stack.get()[0] == 200
+        assert len(fragile.objects()["containers"]) == 2, "the new container, and the one that is kept"
+        stack.spin("confirm", "lost")
+        assert len(fragile.objects()["containers"]) == 1
+
+
 def test_a_platform_without_an_engine_comes_up_and_takes_it_when_it_appears(tmp_path: Path, wire: Wire) -> None:
     wire.cut()
     with running_platform(tmp_path, environment={"DOCKER_HOST": wire.url}) as platform:
