@@ -6,6 +6,7 @@
       set ranges         all that is for stable addresses on any network
       set known          what the map has
       chain prerouting   looks up in the map
+      ct timeout brief   how long a connection that has ended is remembered
       chain raw          keeps what finds nothing there, as packets of other bridges, out of all translation of addresses
       chain input, forward, output   refuse what is sent to a stable address and was not led to a container
       chain postrouting  where bridged packets do not pass through connection tracking: replies come back through the host
@@ -40,6 +41,12 @@ _INTERFACE = re.compile(r"[A-Za-z0-9._-]{1,15}", re.ASCII)
 _SITE = re.compile(r"[A-Za-z0-9._-]{1,200}", re.ASCII)
 _TO: Final = "to/"
 _WRITTEN: Final = "written/"
+_BRIEF: Final = "brief"
+# Docker, when it stops a container, forgets all connections with its address: it lists them, then deletes what it has listed, by the
+# ports of both ends. A client that has used its port again meanwhile loses the new connection to another container, whose answers
+# then come from an address that it does not know. So what has ended is gone before: a container drains for longer than this. It
+# also keeps the kernel's table small, which Docker goes through at each start and stop.
+_ENDED: Final = "{ protocol tcp; l3proto ip; policy = { time_wait : 1, close : 1 }; }"  # seconds; the kernel's own: 120 and 10
 _HOOKED: Final = frozenset({"raw", "prerouting", "input", "forward", "output", "postrouting"})
 
 
@@ -121,7 +128,7 @@ def render(
     gone = [name for name in old if name not in new]
     lines = [f"add table ip {table}"]
     if not before.clean:
-        lines += [f"delete table ip {table}", f"add table ip {table}"]
+        lines += [f"delete table ip {table}", f"add table ip {table}", f"add ct timeout ip {table} {_BRIEF} {_ENDED}"]
     lines.append(f"add chain ip {table} {written}")
     if before.clean and before.marker:
         lines.append(f"delete chain ip {table} {before.marker}")
@@ -156,7 +163,7 @@ def _hooked(*, masquerade: bool) -> dict[str, tuple[str, list[str]]]:
         "raw": ("type filter hook prerouting priority raw - 5", ["ip daddr @ranges iifname . ip daddr != @known notrack"]),
         "prerouting": (
             "type nat hook prerouting priority dstnat - 5",
-            ["iifname . ip daddr vmap @services"],
+            [f'ip daddr @ranges ip protocol tcp ct timeout set "{_BRIEF}"', "iifname . ip daddr vmap @services"],
         ),
         "input": ("type filter hook input priority filter - 5", refuse),
         "forward": ("type filter hook forward priority filter - 5", refuse),
@@ -215,7 +222,7 @@ def read(listing: dict[str, Any]) -> Written:
                 sets[name] = thing["set"].get("elem", [])
             case {"chain": {"name": str(name)}} | {"rule": {"chain": str(name)}} if name in _HOOKED:
                 pass  # written again with each change
-            case {"metainfo": _} | {"table": _}:
+            case {"metainfo": _} | {"table": _} | {"ct timeout": _}:
                 pass
             case _:
                 foreign = True

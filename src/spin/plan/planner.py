@@ -45,8 +45,9 @@ from spin.plan.supplies import clear_away, is_supplied, lacks_files, supply
 
 STRAY_GRACE_MS = 10_000
 """Grace of containers whose service is no longer known: the default of Docker and Compose."""
-LEAST_DRAIN = timedelta(milliseconds=250)
-"""For what was on its way to a container when it left the routes: a request that had been assigned to it, a connection's first packet."""
+LEAST_DRAIN = timedelta(milliseconds=1500)
+"""For what was on its way to a container when it left the routes: a request that was its own, a connection's first packet. And for
+the kernel to forget the connections that have ended (`spin.addresses.render`: one second)."""
 BLIND_DRAIN = timedelta(seconds=5)
 """The pause where open connections cannot be counted."""
 DRAIN_POLL = timedelta(milliseconds=250)

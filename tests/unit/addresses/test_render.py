@@ -24,6 +24,7 @@ flush chain ip spin-site raw
 add rule ip spin-site raw ip daddr @ranges iifname . ip daddr != @known notrack
 add chain ip spin-site prerouting { type nat hook prerouting priority dstnat - 5; policy accept; }
 flush chain ip spin-site prerouting
+add rule ip spin-site prerouting ip daddr @ranges ip protocol tcp ct timeout set "brief"
 add rule ip spin-site prerouting iifname . ip daddr vmap @services
 add chain ip spin-site input { type filter hook input priority filter - 5; policy accept; }
 flush chain ip spin-site input
@@ -44,6 +45,7 @@ ANEW = """\
 add table ip spin-site
 delete table ip spin-site
 add table ip spin-site
+add ct timeout ip spin-site brief { protocol tcp; l3proto ip; policy = { time_wait : 1, close : 1 }; }
 add chain ip spin-site written/1
 add map ip spin-site services { type ifname . ipv4_addr : verdict; }
 add set ip spin-site ranges { type ipv4_addr; flags interval; }

@@ -176,7 +176,7 @@ def test_visitors_are_led_to_the_new_container_before_the_old_one_leaves_the_rou
 
         unroute web-1-v1 -- replaced by the changed template
 
-        +0.3 s
+        +1.5 s
         stop web-1-v1 within 10 s -- replaced by the changed template
 
         remove web-1-v1 -- replaced by the changed template
@@ -341,7 +341,7 @@ def test_restart_is_a_replacement_in_the_order_of_the_dependencies() -> None:
         remove api-1-v1 -- replaced by the changed template
         unroute web-1-v1 -- replaced by the changed template
 
-        +0.3 s
+        +1.5 s
         stop web-1-v1 within 10 s -- replaced by the changed template
 
         remove web-1-v1 -- replaced by the changed template
@@ -402,7 +402,7 @@ def test_a_service_that_left_the_file_is_taken_down_with_all_that_was_only_its_o
         remove files of db @v1 -- no container uses them any more
         look again in 0.25 s
 
-        +0.3 s
+        +1.5 s
         stop web-1-v1 within 10 s -- the service is no longer part of the stack
 
         remove web-1-v1 -- the service is no longer part of the stack
@@ -468,7 +468,7 @@ def test_an_upgrade_that_never_becomes_healthy_is_tried_ever_more_slowly_while_t
 
         unroute web-1-v1 -- replaced by the changed template
 
-        +0.3 s
+        +1.5 s
         stop web-1-v1 within 10 s -- replaced by the changed template
 
         remove web-1-v1 -- replaced by the changed template
@@ -490,7 +490,9 @@ def test_a_container_that_falls_ill_leaves_the_routes_and_gets_a_successor() -> 
 
         +0.5 s
         route to web-1-v1-try2 -- ready
+        look again in 0.25 s
 
+        +1 s
         stop web-1-v1 within 10 s -- replaced by a newer attempt
 
         remove web-1-v1 -- replaced by a newer attempt
