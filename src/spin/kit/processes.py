@@ -266,6 +266,8 @@ class Supervisor:
                 start_new_session=True,  # Ctrl-C on our terminal is ours: we say in which order things stop
                 umask=0o077,
             )
+        with contextlib.suppress(OSError):  # only root may; then it has the supervisor's own
+            os.setpriority(os.PRIO_PROCESS, popen.pid, 0)
         return _Process(popen.pid, popen)
 
     async def _becomes_ready(self, process: _Process) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import getpass
+import os
 import re
 import signal
 from dataclasses import replace
@@ -20,6 +21,8 @@ from spin.main.platform import RunningPlatform
 from spin.site import Site, parse_site
 
 CONFIG_BYTES = 1024**2
+NICE = 5
+"""Visitors come first: on a busy machine the platform's own work yields to the edge's and the containers' (nice(1); 0 is usual)."""
 
 
 def serve(
@@ -77,6 +80,7 @@ def _operator_name() -> str:
 
 
 async def _serve(platform: RunningPlatform) -> None:
+    os.setpriority(os.PRIO_PROCESS, 0, NICE)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
