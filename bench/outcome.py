@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tally import Session, Tally, Visit, failures, percentile
 
-STOP_GRACE_SECONDS = 5.0
+STOP_GRACE_SECONDS = 3.0
 """As in the stack's Compose file."""
 LEAST_REQUESTS = 100_000
 MOST_RATIO = 3.0

@@ -50,6 +50,8 @@ LEAST_DRAIN = timedelta(milliseconds=1500)
 the kernel to forget the connections that have ended (`spin.addresses.render`: one second)."""
 BLIND_DRAIN = timedelta(seconds=5)
 """The pause where open connections cannot be counted."""
+STARTING_ALONE = timedelta(seconds=10)
+"""For so long at most does a container that comes up keep others of its service from starting beside it."""
 DRAIN_POLL = timedelta(milliseconds=250)
 """How often the open connections of a draining container are counted."""
 
@@ -151,6 +153,8 @@ class _Work:
         pauses = [replacement_pause(i, self.now) for i in (*self.unhealthy, *self._altered())]
         pauses += [restart_pause(self.service, i, self.now) for i in self.view.keepers if self._is_down(i)]
         pauses += [poll for i in self.view.to_do if (poll := drain_poll(i, self.service.spec.stop_grace_ms, self.now))]
+        if self.view.serving and self.startable:
+            pauses += [i.since + STARTING_ALONE - self.now for i in self._coming_up()]
         if self._has_outdated():
             pauses += [settling_pause(self.service, i, self.now) for i in self.view.keepers if i.phase is Phase.READY]
             pauses.append(self.group_pause)
@@ -246,11 +250,22 @@ class _Work:
         return self._is_down(instance) and restart_pause(self.service, instance, self.now) <= timedelta(0)
 
     def _start(self) -> Iterable[Step]:
-        room = room_to_start(self.budget, running=self.view.running)
+        room = min(room_to_start(self.budget, running=self.view.running), self._room_beside_what_serves())
         for i in self.startable:
             if room > 0 and not self._is_occupied(i.slot):
                 room -= 1
                 yield Start(i.id, i.name, self._why_start(i))
+
+    def _room_beside_what_serves(self) -> int:
+        """Starting is the dearest thing that a container does. Where others serve, it is done a few at a time: as many as the update
+        exchanges at once, or half of those that serve. One that takes long stands in nobody's way."""
+        if not self.view.serving:
+            return self.service.replicas + self.budget.surge
+        at_once = max(self.budget.surge, self.budget.unavailable, self.view.serving // 2)
+        return at_once - len(self._coming_up())
+
+    def _coming_up(self) -> list[Instance]:
+        return [i for i in self.view.instances if i.phase is Phase.STARTING and i.since + STARTING_ALONE > self.now]
 
     def _why_start(self, instance: Instance) -> str:
         if instance.phase is Phase.CREATED:

@@ -243,7 +243,7 @@ def test_three_replicas_are_exchanged_one_after_the_other() -> None:
     )
 
 
-def test_scaling_adds_the_next_numbers_and_takes_away_the_highest() -> None:
+def test_scaling_adds_the_next_numbers_one_beside_those_that_serve_and_takes_away_the_highest() -> None:
     world = up_and_running(alone(ServiceSpec("api", image("api"), replicas=2)))
     world.scale("api", 5)
     tells(
@@ -254,7 +254,11 @@ def test_scaling_adds_the_next_numbers_and_takes_away_the_highest() -> None:
         create api-5 @v1 -- wanted
 
         start api-3-v1 -- created
+
+        +0.5 s
         start api-4-v1 -- created
+
+        +0.5 s
         start api-5-v1 -- created
         """,
     )

@@ -27,6 +27,8 @@ from spin.model.names import DeploymentKey
 
 PAUSE = 0.15
 """Seconds between the end of a probe and the beginning of the next (DESIGN: every 100-200 ms)."""
+FIRST = 0.25
+"""Seconds before a health check's command is run for the first time: hardly a program is up sooner, and each run costs its host."""
 LONGEST_PAUSE = 1.0
 """The pause grows to this in a container's first minute, and is never shorter than the probe took: what is slow is not pressed."""
 GROWTH = 1 / 60
@@ -139,6 +141,8 @@ class Prober:
     async def _watch(self, starting: Starting, watch: _Watch) -> None:
         begun = time.monotonic()
         try:
+            if isinstance(starting.probe, Command):
+                await asyncio.sleep(FIRST)
             while not await self._succeeds(starting, watch, begun):
                 pass
         except (DockerError, EngineUnavailable):
