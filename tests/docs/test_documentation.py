@@ -152,5 +152,7 @@ def test_every_dependency_is_locked() -> None:
 
 
 def test_no_tracked_file_names_a_package_registry() -> None:
-    done = subprocess.run([sys.executable, ROOT / "scripts" / "addresses.py"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "registry_addresses.py"], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout) == (0, "")
