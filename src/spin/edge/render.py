@@ -31,9 +31,9 @@ SOON = "unix/soon.sock"
 """Target of a host that is about to have a container: nothing listens there, so Caddy tries again, and reads the file again."""
 
 GROUP = 250
-"""Hosts in a group. Caddy finds a host in a list of more than 100 by binary search, and then its mapping one by one. Side by side, with
-1,000 hosts and files: 0.97 to 1.03 times the processor time of a bare Caddy for a request. A route with a proxy of its own for each
-host, in a tree of small groups, took 1.16 to 1.19 times, twice the memory, and twice as long to be in force."""
+"""Hosts in a group. Caddy finds a host in a list of more than 100 by binary search, and then its mapping one by one. A route with a
+proxy of its own for each host, in a tree of small groups, took a fifth more processor time for a request with 1,000 hosts, twice
+the memory, and twice as long to be in force (docs/benchmarks.md has today's figures)."""
 
 # A failed dial is tried again, on any upstream, and the files are read again: a container that Docker restarts is back within these
 # seconds, and an address that nobody has any more is out of the files. Targets are not marked as failed: an upstream's file may name
