@@ -29,7 +29,7 @@ RESYNC = timedelta(seconds=60)
 """How often there is a round over all deployments without a reason: events may be lost."""
 GLANCE = timedelta(seconds=30)
 """How long an engine or the edge may take to tell of everything in short."""
-RECONNECT = timedelta(seconds=2)
+RECONNECT = timedelta(seconds=0.5)
 """How often an engine that is gone is asked whether it is back."""
 
 
