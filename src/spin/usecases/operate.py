@@ -29,7 +29,7 @@ async def start(
     now = platform.clock.now()
 
     def change(wish: ServiceWish) -> ServiceWish:
-        return replace(wish, stopped=False, started=now)
+        return replace(wish, stopped=False, started=now, resumed=None)
 
     return await _wish(platform, principal, project, environment, stack, services, change, expect_generation)
 
