@@ -30,7 +30,7 @@ NOBODY = "unix/none.sock"
 SOON = "unix/soon.sock"
 """Target of a host that is about to have a container: nothing listens there, so Caddy tries again, and reads the file again."""
 
-GROUP = 250
+GROUP = 120
 """Hosts in a group. Caddy finds a host in a list of more than 100 by binary search, and then its mapping one by one. A route with a
 proxy of its own for each host, in a tree of small groups, took a fifth more processor time for a request with 1,000 hosts, twice
 the memory, and twice as long to be in force (docs/benchmarks.md has today's figures)."""
