@@ -8,6 +8,7 @@ from math import floor
 
 from spin.model.names import container_name
 from spin.model.observed import Instance, Phase, Snapshot
+from spin.model.revision import Upgrade
 from spin.model.stack import FailureAction
 from spin.model.status import DeploymentStatus, Failure, State
 from spin.plan.desired import Desired, DesiredService
@@ -59,7 +60,7 @@ def judge(
         if action is not FailureAction.CONTINUE and len({i.slot for i in failed}) > tolerated:
             return _verdict(found, view, failed[0], _reason(desired, failed[0]), now, action)
     unfinished = next((v for v in gated if not _is_done(v, now)), None)
-    if unfinished is None or stalled_at(desired, observed, patience) > now:
+    if unfinished is None or stalled_at(desired.upgrade, desired, observed, patience) > now:
         return None
     action = _action(desired, unfinished.service, roll_back=roll_back)
     if action is FailureAction.CONTINUE:
@@ -70,12 +71,11 @@ def judge(
     return _verdict(found, unfinished, culprit, reason, now, action)
 
 
-def stalled_at(desired: Desired, observed: Snapshot, patience: timedelta) -> datetime:
+def stalled_at(upgrade: Upgrade, desired: Desired, observed: Snapshot, patience: timedelta) -> datetime:
     """When the upgrade will have failed, if nothing moves until then."""
-    assert desired.upgrade is not None  # noqa: S101 - asked about upgrades only
     digests = {s.name: s.digest for s in desired.services if s.changed}
     moves = [i.since for i in observed.instances if digests.get(i.service) == i.digest and i.phase in _RUNNING and not i.restarts]
-    return max([desired.upgrade.changed, *moves]) + patience
+    return max([upgrade.changed, *moves]) + patience
 
 
 def _action(desired: Desired, service: DesiredService, *, roll_back: bool) -> FailureAction:

@@ -232,7 +232,7 @@ class Pass:
         if progress is not None and progress.failure is None:
             due = None if progress.complete is None else self._confirm_at(scene, progress.complete)
             if progress.complete is None and scene.desired.upgrade is not None:
-                due = gate.stalled_at(scene.desired, scene.snapshot, self._patience)
+                due = gate.stalled_at(scene.desired.upgrade, scene.desired, scene.snapshot, self._patience)
             if due is not None:
                 pauses.append(max(timedelta(milliseconds=100), due - scene.now))
         return min(pauses, default=None)
