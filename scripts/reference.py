@@ -12,12 +12,16 @@ from typing import Any
 
 from spin import site
 from spin.cli import commands, entry
+from spin.cli import rules as pages
 from spin.cli.lazy import Noun, Row
 from spin.main import SERVE
+from spin.model.finding import Description
 from spin.policy import RULES, WITHOUT_ADDRESSES, Rule, keys
 
 EXTRA = {"serve": SERVE}
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+REFERENCE = DOCS / "reference"
+RULES_FOLDER = DOCS / "rules"
 MADE = "<!-- Made from the code by scripts/reference.py; edit the docstrings there. -->\n"
 
 
@@ -207,15 +211,8 @@ def compose() -> str:
 def rules(shown: tuple[Rule, ...]) -> Iterator[str]:
     yield from ("| rule | | what it says | instead |", "| --- | --- | --- | --- |")
     for rule in shown:
-        message, instead = (cell(text.format_map(Placeholders())) for text in (rule.message, rule.instead))
-        yield f"| `{rule.code}` | {rule.severity.value} | {message} | {instead} |"
-
-
-class Placeholders(dict[str, str]):
-    """For showing a message without its values: `{count}` becomes COUNT."""
-
-    def __missing__(self, key: str) -> str:
-        return key.upper()
+        message, instead = (cell(pages.shown(text)) for text in (rule.message, rule.instead))
+        yield f"| [`{rule.code}`](../rules/{rule.code}.md) | {rule.severity.value} | {message} | {instead} |"
 
 
 def codes(names: list[str]) -> str:
@@ -285,7 +282,8 @@ there before: `spin secret create <stack>.<key> FILE`.
 """
 
 RULES_INTRODUCTION = """Checked on the server before anything is created, on every way to a new revision; all findings come at once. What is
-marked *refuse* stops the change. `spin check` shows the findings and changes nothing.
+marked *refuse* stops the change. `spin check` shows the findings and changes nothing. [Each rule has a page](../rules/README.md) with its
+reason and an example; there are also the findings that come from images, secrets, ports and the file itself.
 """
 
 
@@ -317,25 +315,58 @@ def together(rows: list[tuple[str, object]]) -> list[tuple[str, str, list[str]]]
     return [(why, instead, names) for (why, instead), names in found.items()]
 
 
+# ---- The rules, a page each ---------------------------------------------------------------------------------------------------
+
+
+def rule_page(what: Description) -> str:
+    heading, body = pages.page(what).split("\n", 1)
+    return f"{heading}\n\n{MADE}{body}\n[All rules](README.md)\n"
+
+
+def rules_index() -> str:
+    lines = [f"# Rules\n\n{MADE}", RULES_INDEX_INTRODUCTION, "| code | severity | the rule |", "| --- | --- | --- |"]
+    for code, what in pages.catalogue().items():
+        lines.append(f"| [`{code}`]({code}.md) | {what.severity.value} | {cell(what.title)} |")
+    return "\n".join([*lines, ""])
+
+
+RULES_INDEX_INTRODUCTION = """Everything that `spin check`, `spin up` and every other way to a new revision can find, by the code that
+stands in the finding. Each page has the reason, a file that breaks the rule and the same file mended; `spin check --explain CODE`
+prints it.
+
+*Refuse* stops the change, before anything is created; *warn* and *advise* are shown and stored with the revision.
+"""
+
+
 # ---- All of them -------------------------------------------------------------------------------------------------------------
 
 PAGES = {"cli.md": cli, "compose.md": compose, "site-file.md": site_file}
 
 
-def out_of_date() -> list[str]:
-    """Names of the pages that are not what the code says."""
-    return [name for name, make in PAGES.items() if not (FOLDER / name).exists() or (FOLDER / name).read_text() != make()]
+def made() -> dict[Path, str]:
+    """Every page that is made here, with its text."""
+    texts = {REFERENCE / name: make() for name, make in PAGES.items()}
+    texts |= {RULES_FOLDER / f"{code}.md": rule_page(what) for code, what in pages.catalogue().items()}
+    return texts | {RULES_FOLDER / "README.md": rules_index()}
+
+
+def leftovers() -> list[Path]:
+    """Pages of rules that are no more."""
+    return sorted(set(RULES_FOLDER.glob("*.md")) - set(made()))
 
 
 def main() -> int:
+    texts = made()
     if "--check" in sys.argv[1:]:
-        stale = out_of_date()
-        for name in stale:
-            print(f"docs/reference/{name} is out of date: run scripts/reference.py")
+        stale = [path for path, text in texts.items() if not path.exists() or path.read_text() != text] + leftovers()
+        for path in stale:
+            print(f"{path.relative_to(DOCS.parent)} is out of date: run scripts/reference.py")
         return 1 if stale else 0
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, make in PAGES.items():
-        (FOLDER / name).write_text(make())
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    for path in leftovers():
+        path.unlink()
     return 0
 
 

@@ -135,3 +135,17 @@ def test_render_knows_the_registry_and_project_of_the_last_sign_in(shop, spin, m
     monkeypatch.delenv("SPIN_TOKEN")
     assert "image: localhost:5999/demo/web:1" in spin("render").out
     assert len(shop.seen) == before
+
+
+def test_check_explains_a_rule_without_a_file_or_a_platform(home, spin) -> None:
+    done = spin("check", "--explain", "capabilities")
+    assert (done.status, done.err) == (0, "")
+    assert done.out.startswith("# `capabilities`: ")
+    assert "cap_add: [SYS_ADMIN]" in done.out
+    assert "cap_add: [CHOWN, SETGID, SETUID]" in done.out
+
+
+def test_check_names_codes_that_look_like_one_that_does_not_exist(home, spin) -> None:
+    done = spin("check", "--explain", "capability")
+    assert done.status == 5
+    assert "capabilities" in done.err

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from spin import compose, policy
 from spin.cli import files as compose_files
+from spin.cli import rules
 from spin.cli.failures import finding_line, in_order
 from spin.cli.options import EnvFileOption, EnvironmentOption, FileOption, JsonOption, ProjectOption, StackOption
 from spin.cli.output import data, json_data, message
@@ -28,12 +29,16 @@ def check(
     project: ProjectOption = None,
     env_files: EnvFileOption = None,
     json: JsonOption = False,
+    explain: Annotated[str | None, typer.Option("--explain", metavar="CODE", help="Print the page of a rule, and end.")] = None,
 ) -> None:
     """Check a Compose file against the site's rules; change nothing.
 
     All findings come at once. Exit status 3 if one of them would stop `spin up`. Without a platform the rules of a site with
     no site file are applied here, and images are not looked up.
     """
+    if explain is not None:
+        data(rules.page(rules.described(explain)).rstrip("\n"))
+        return
     with Session(environment=environment, project=project) as session:
         loaded, findings = _findings(session, files, env_files, stack)
     refused = [f for f in findings if f["severity"] == "refuse"]

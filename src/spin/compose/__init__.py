@@ -9,6 +9,7 @@ from __future__ import annotations
 from spin.compose.builds import builds
 from spin.compose.load import load, suggested_name
 from spin.compose.lower import lower
+from spin.compose.notices import INVALID_FILE, NOTICES
 from spin.compose.render import render
 
-__all__ = ["builds", "load", "lower", "render", "suggested_name"]
+__all__ = ["INVALID_FILE", "NOTICES", "builds", "load", "lower", "render", "suggested_name"]

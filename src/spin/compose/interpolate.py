@@ -17,8 +17,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from spin.compose.nodes import Node, Position, below, fail
+from spin.compose.notices import UNSET_VARIABLE
 from spin.kit.text import quoted
-from spin.model.finding import Finding, Severity
+from spin.model.finding import Finding
 
 MAX_NESTING = 20
 """Deepest nesting of defaults: `${A:-${B:-…}}`."""
@@ -138,9 +139,7 @@ class Scope:
                 instead = f"Set {name}, or give a default: ${{{name}:-default}}."
                 service = path.split(".")[1] if path.startswith("services.") else None
                 self.notices.append(
-                    Finding(
-                        "unset-variable", Severity.WARN, message, instead, service=service, key=path or None, position=at.short
-                    )
+                    UNSET_VARIABLE.finding(message, instead, service=service, key=path or None, position=at.short)
                 )
 
         try:

@@ -16,12 +16,13 @@ from spin.compose.interpolate import Scope, interpolate
 from spin.compose.lower import lower_document
 from spin.compose.merge import merge
 from spin.compose.nodes import Node, Position, below, fail
+from spin.compose.notices import PORT_NOT_PUBLISHED
 from spin.compose.parse import parse
 from spin.compose.published import port_forms
 from spin.compose.service import Target, pairs
 from spin.errors import InvalidInput
 from spin.kit.text import quoted
-from spin.model.finding import Finding, Severity
+from spin.model.finding import Finding
 from spin.model.submission import Submission
 
 _TRIAL = Target("stack", "registry.invalid", "project")
@@ -197,5 +198,5 @@ def _unpublished(root: Cursor, positions: Mapping[str, str]) -> list[Finding]:
                     f'For HTTP write `x-spin: {{http: {form.target[0]}}}`; otherwise publish it, such as "8080:{form.target[0]}".'
                 )
                 place = positions.get(item.path)
-                found.append(Finding("port-not-published", Severity.WARN, message, instead, name, item.path, place))
+                found.append(PORT_NOT_PUBLISHED.finding(message, instead, service=name, key=item.path, position=place))
     return found

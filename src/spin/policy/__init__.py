@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
-from spin.model.finding import Finding, Severity
+from spin.model.finding import Description, Finding, Severity
 from spin.model.stack import StackSpec
 from spin.model.submission import Submission
 from spin.policy import (
     anonymous_volume,
+    beyond,
     capabilities,
     cgroup_parent,
     devices,
@@ -71,6 +72,9 @@ RULES: tuple[Rule, ...] = (
 WITHOUT_ADDRESSES: tuple[Rule, ...] = (service_addresses.RULE,)
 """Rules for a stack on an engine that gives its services no stable addresses."""
 
+DESCRIPTIONS: tuple[Description, ...] = (*RULES, *WITHOUT_ADDRESSES, *beyond.BEYOND)
+"""All that admission can find, in this order."""
+
 MOST_FINDINGS = 200
 """Most findings of one rule: more help nobody, and a document may be made to give millions."""
 
@@ -98,4 +102,15 @@ def refusals(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     return tuple(f for f in findings if f.severity is Severity.REFUSE)
 
 
-__all__ = ["RULES", "WITHOUT_ADDRESSES", "Case", "Place", "Rule", "apply_defaults", "audit", "audit_engine", "refusals"]
+__all__ = [
+    "DESCRIPTIONS",
+    "RULES",
+    "WITHOUT_ADDRESSES",
+    "Case",
+    "Place",
+    "Rule",
+    "apply_defaults",
+    "audit",
+    "audit_engine",
+    "refusals",
+]

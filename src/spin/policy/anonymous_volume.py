@@ -28,7 +28,24 @@ def _find(case: Case) -> Iterator[Place]:
 RULE = Rule(
     code="anonymous-volume",
     severity=Severity.REFUSE,
+    title="A volume has a name",
     message="The volume at {target} has no name, so its data would be lost with the container.",
     instead="Name it (`data:{path}`, and `data:` below `volumes:`), or write `tmpfs` for what need not last.",
+    why="A volume without a name belongs to one container, and goes with it at the next upgrade. Nobody could say later "
+    "which of them holds the data. What need not last is faster in memory (`tmpfs`).",
+    example="""
+        services:
+          web:
+            image: nginx:1.27
+            volumes: [/var/lib/data]
+    """,
+    fixed="""
+        services:
+          web:
+            image: nginx:1.27
+            volumes: ["data:/var/lib/data"]
+        volumes:
+          data:
+    """,
     find=_find,
 )

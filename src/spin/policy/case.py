@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spin.kit.text import plain, quoted
-from spin.model.finding import Finding, Severity
+from spin.model.finding import Description, Finding
 from spin.model.stack import StackSpec
 from spin.model.submission import locate
 from spin.site import Site
@@ -37,12 +37,10 @@ class Place:
     """In the place of the rule's own advice, where this place has a better one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(Description):
     """One rule. `message` says what is wrong and `instead` what to write; both may have gaps such as `{port}`."""
 
-    code: str
-    severity: Severity
     message: str
     instead: str
     find: Callable[[Case], Iterable[Place]]
@@ -50,11 +48,9 @@ class Rule:
     def findings(self, case: Case, positions: Mapping[str, str]) -> Iterator[Finding]:
         for place in self.find(case):
             values = {key: plain(str(value), 800) for key, value in place.values.items()}
-            yield Finding(
-                rule=self.code,
-                severity=self.severity,
-                message=self.message.format(**values),
-                instead=(self.instead if place.instead is None else place.instead).format(**values),
+            yield self.finding(
+                self.message.format(**values),
+                (self.instead if place.instead is None else place.instead).format(**values),
                 service=place.service,
                 key=plain(place.path),
                 position=locate(positions, place.path),

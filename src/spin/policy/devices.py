@@ -28,7 +28,23 @@ def _find(case: Case) -> Iterator[Place]:
 RULE = Rule(
     code="devices",
     severity=Severity.REFUSE,
+    title="A container gets no devices of the host",
     message="`{key}` would give the container devices of the host.",
     instead="Leave `{key}` out; ask the operators if the service cannot do without.",
+    why="A disk handed to a container holds every other stack's data, and cgroup rules or another runtime are ways to "
+    "the same place. GPUs are refused with them: the platform is made for services, and heavy computation belongs "
+    "on the institution's compute systems.",
+    example="""
+        services:
+          web:
+            image: nginx:1.27
+            devices: ["/dev/sda:/dev/sda"]
+    """,
+    fixed="""
+        services:
+          web:
+            image: nginx:1.27
+            tmpfs: [/scratch]
+    """,
     find=_find,
 )

@@ -24,7 +24,23 @@ def _find(case: Case) -> Iterator[Place]:
 RULE = Rule(
     code="host-namespaces",
     severity=Severity.REFUSE,
+    title="A container shares no namespace of the host or of another container",
     message="{key}: {value} would share a namespace of the host or of another container.",
     instead="Leave `{key}` out: each container has its own.",
+    why="`network_mode: host` puts a container beside the host's own services, past published ports and their classes; "
+    "`pid: host` shows and kills everybody's processes. A namespace of another container (`container:…`, "
+    "`service:…`) also ties the two together, so that neither can be replaced without the other.",
+    example="""
+        services:
+          web:
+            image: nginx:1.27
+            network_mode: host
+    """,
+    fixed="""
+        services:
+          web:
+            image: nginx:1.27
+            networks: [default]
+    """,
     find=_find,
 )

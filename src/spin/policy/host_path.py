@@ -51,8 +51,27 @@ def _find(case: Case) -> Iterator[Place]:
 RULE = Rule(
     code="host-path",
     severity=Severity.REFUSE,
+    title="No path of the host is mounted",
     message="{path} would reach outside the stack's own storage.",
     instead="For data write a named volume (`data:/path`, and `data:` below `volumes:`); for files of yours use `configs` or "
     "`secrets`, or copy them into the image.",
+    why="A mounted path reads and writes what belongs to the host and to others, and it is somewhere else on the next "
+    "machine. Hosting platforms that refused bind mounts in one form were entered through another: the long form, a "
+    "volume driver with options, a symbolic link, the Docker socket. So everything is refused here that is not a "
+    "named volume of the stack, whatever it is called.",
+    example="""
+        services:
+          web:
+            image: nginx:1.27
+            volumes: ["/srv/data:/data"]
+    """,
+    fixed="""
+        services:
+          web:
+            image: nginx:1.27
+            volumes: ["data:/data"]
+        volumes:
+          data:
+    """,
     find=_find,
 )

@@ -20,7 +20,21 @@ def _find(case: Case) -> Iterator[Place]:
 RULE = Rule(
     code="image-source",
     severity=Severity.REFUSE,
+    title="Images come from the site's registry or a source that the operators trust",
     message="Images from {host} are not accepted; they may come from {sources}.",
     instead="Push the image to {own} and name it there, or `build` it.",
+    why="An image is a program that runs beside everybody else's. The operators answer for where programs may come "
+    "from; what lies in the site's own registry can also be scanned, kept and pulled when the rest of the world is "
+    "away. The original platform took images from its own registry and Docker Hub, preferably official ones.",
+    example="""
+        services:
+          web:
+            image: registry.example.org/physics/web:1.0
+    """,
+    fixed="""
+        services:
+          web:
+            image: nginx:1.27
+    """,
     find=_find,
 )

@@ -17,7 +17,21 @@ def _find(case: Case) -> Iterator[Place]:
 RULE = Rule(
     code="latest",
     severity=Severity.ADVISE,
+    title="The tag says which version runs",
     message="The tag `latest` does not say which version runs, and names another image tomorrow.",
     instead="Give the image a tag of its own for each version, such as {repository}:1.0.",
+    why="`latest` is whatever was pushed last. On the original platform replicas ran different images under that name, "
+    "and nobody knew which. Here a digest is pinned when a change is accepted, so replicas are alike; but the file "
+    "still does not say what it was tested with, and the next `spin up` brings whatever is newest then.",
+    example="""
+        services:
+          web:
+            image: nginx:latest
+    """,
+    fixed="""
+        services:
+          web:
+            image: nginx:1.27
+    """,
     find=_find,
 )

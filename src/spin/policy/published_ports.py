@@ -20,7 +20,24 @@ def _find(case: Case) -> Iterator[Place]:
 RULE = Rule(
     code="published-ports",
     severity=Severity.REFUSE,
+    title="A published port belongs to one of the site's classes",
     message="Port {port} is in no class of ports that can be published.",
     instead="For HTTP write `x-spin: {{http: {target}}}`. Inside the stack nothing needs to be published. Open are: {classes}.",
+    why="A port that is published is open outside the stack: to everybody, to the institution or to the site's own "
+    "networks. The site's firewalls know the ports of each class; a port in none of them would be open to nobody, "
+    "or to the wrong people. The original platform had the same classes. Inside the stack services reach each other "
+    "on every port, with nothing published.",
+    example="""
+        services:
+          web:
+            image: nginx:1.27
+            ports: ["9000:80"]
+    """,
+    fixed="""
+        services:
+          web:
+            image: nginx:1.27
+            x-spin: {http: 80}
+    """,
     find=_find,
 )

@@ -19,7 +19,22 @@ def _find(case: Case) -> Iterator[Place]:
 RULE = Rule(
     code="too-many-replicas",
     severity=Severity.REFUSE,
+    title="A service has no more replicas than the site allows",
     message="{count} replicas are asked for; {most} are allowed.",
     instead="Write at most {most}, or ask the operators.",
+    why="Replicas share one machine: beyond its cores they only take memory from the neighbours. The number is "
+    "`limits.replicas` in the site file.",
+    example="""
+        services:
+          web:
+            image: nginx:1.27
+            deploy: {replicas: 100}
+    """,
+    fixed="""
+        services:
+          web:
+            image: nginx:1.27
+            deploy: {replicas: 3}
+    """,
     find=_find,
 )

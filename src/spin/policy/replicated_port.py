@@ -19,7 +19,24 @@ def _find(case: Case) -> Iterator[Place]:
 RULE = Rule(
     code="replicated-port",
     severity=Severity.REFUSE,
+    title="A port of the host is published by one container",
     message="{count} replicas cannot all publish port {port} of the host.",
     instead="Run one replica; or, for HTTP, write `x-spin: {{http: {target}}}`, which spreads requests over all replicas.",
+    why="A port of the host leads to one container; the second replica could not start. The edge spreads HTTP over all "
+    "replicas, so it is published there and needs no port of the host.",
+    example="""
+        services:
+          web:
+            image: nginx:1.27
+            ports: ["8080:80"]
+            deploy: {replicas: 2}
+    """,
+    fixed="""
+        services:
+          web:
+            image: nginx:1.27
+            x-spin: {http: 80}
+            deploy: {replicas: 2}
+    """,
     find=_find,
 )

@@ -26,7 +26,22 @@ def _find(case: Case) -> Iterator[Place]:
 RULE = Rule(
     code="reserved-labels",
     severity=Severity.REFUSE,
+    title="Labels that begin with `spin.` are the platform's own",
     message="The label {label} is one of the platform's own.",
     instead="Choose a name that does not begin with `spin.`, such as `org.example.name`.",
+    why="The platform finds its containers, networks and volumes by their labels, and touches nothing without them. A "
+    "container that wears another stack's labels would be counted, stopped or routed as that stack's.",
+    example="""
+        services:
+          web:
+            image: nginx:1.27
+            labels: {spin.site: "spin"}
+    """,
+    fixed="""
+        services:
+          web:
+            image: nginx:1.27
+            labels: {org.example.team: "physics"}
+    """,
     find=_find,
 )

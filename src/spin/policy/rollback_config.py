@@ -27,7 +27,25 @@ def _settings(deploy: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 RULE = Rule(
     code="rollback-config",
     severity=Severity.WARN,
+    title="A rollback goes by `update_config`",
     message="A rollback goes by `update_config`, where {keys} is not what `rollback_config` says.",
     instead="Leave `rollback_config` out, or write in `update_config` what shall hold for both.",
+    why="A rollback is an upgrade to what ran before, within the same limits. `rollback_config` is read, since many "
+    "files have it, but where it differs from `update_config` nothing of it happens.",
+    example="""
+        services:
+          web:
+            image: nginx:1.27
+            deploy:
+              rollback_config: {parallelism: 2}
+    """,
+    fixed="""
+        services:
+          web:
+            image: nginx:1.27
+            deploy:
+              update_config: {parallelism: 2}
+              rollback_config: {parallelism: 2}
+    """,
     find=_find,
 )

@@ -22,7 +22,23 @@ def _find(case: Case) -> Iterator[Place]:
 RULE = Rule(
     code="security-opt",
     severity=Severity.REFUSE,
+    title="The engine's protections stay on",
     message="`security_opt` would change the protections that every container has.",
     instead="Leave `security_opt` out; no-new-privileges holds for every container already.",
+    why="seccomp, AppArmor and no-new-privileges stand between a program that was broken into and the kernel. "
+    "`security_opt` can switch each of them off, and nothing in a Compose file says for which line of the program "
+    "that was needed.",
+    example="""
+        services:
+          web:
+            image: nginx:1.27
+            security_opt: ["seccomp:unconfined"]
+    """,
+    fixed="""
+        services:
+          web:
+            image: nginx:1.27
+            security_opt: ["no-new-privileges:true"]
+    """,
     find=_find,
 )

@@ -21,7 +21,20 @@ def _find(case: Case) -> Iterator[Place]:
 RULE = Rule(
     code="service-names",
     severity=Severity.ADVISE,
+    title="A service is named for what it does",
     message="By convention a service is named for what it does: {kinds}.",
     instead="Write for example `app-{name}`.",
+    why="With names such as `web`, `app` and `db` everybody finds their way in a colleague's stack, and the operators "
+    "see what they review. It is the original platform's convention; `-suffix` says more, as in `db-mysql`.",
+    example="""
+        services:
+          frontend:
+            image: nginx:1.27
+    """,
+    fixed="""
+        services:
+          web:
+            image: nginx:1.27
+    """,
     find=_find,
 )

@@ -19,7 +19,30 @@ def _find(case: Case) -> Iterator[Place]:
 RULE = Rule(
     code="shared-volume",
     severity=Severity.REFUSE,
+    title="Two replicas do not write to one volume",
     message="{count} replicas would write to the volume {volume} at once; that corrupts a database.",
     instead="Run one replica, or mount the volume read-only (`{volume}:/path:ro`).",
+    why="A database, and most other programs that write files, take it for granted that nobody else writes to them. Two "
+    "replicas on one volume damage the data, mostly without an error, and users of the original platform have lost "
+    "databases that way.",
+    example="""
+        services:
+          db:
+            image: postgres:16
+            volumes: ["data:/var/lib/postgresql/data"]
+            deploy: {replicas: 2}
+        volumes:
+          data:
+    """,
+    fixed="""
+        services:
+          db:
+            image: postgres:16
+            volumes: ["data:/var/lib/postgresql/data"]
+            deploy: {replicas: 1}
+        volumes:
+          data:
+    """,
+    optional=True,
     find=_find,
 )

@@ -54,7 +54,22 @@ def _place(where: str, key: str, reason: str, instead: str) -> Place:
 RULE = Rule(
     code="unknown-key",
     severity=Severity.REFUSE,
+    title="A key that is not carried out is refused by name",
     message="`{key}` {reason}.",
     instead="{advice}",
+    why="A platform that drops what it does not know runs something else than the file says, and nobody is told: a "
+    "limit that is not there, a health check that never runs. Every key of a Compose file has a row in a table with "
+    "what becomes of it; a key without a row is refused, so that new ones are decided upon before they do anything.",
+    example="""
+        services:
+          web:
+            image: nginx:1.27
+            colour: blue
+    """,
+    fixed="""
+        services:
+          web:
+            image: nginx:1.27
+    """,
     find=_find,
 )

@@ -26,7 +26,29 @@ def _reason(service: ServiceSpec) -> str:
 RULE = Rule(
     code="update-order",
     severity=Severity.WARN,
+    title="A service that must run alone is stopped before its next container starts",
     message="The service {reason}: an upgrade stops the old container before the new one starts, not `start-first`.",
     instead="Write `order: stop-first` or leave it out, and expect a short gap in each upgrade of this service.",
+    why="A service that writes to a volume or holds a port of the host cannot run twice at once, not even for the "
+    "moment of an upgrade. So its old container stops first, whatever `order` says; the warning is there so that "
+    "nobody counts on an upgrade without a gap.",
+    example="""
+        services:
+          web:
+            image: nginx:1.27
+            volumes: ["data:/data"]
+            deploy: {update_config: {order: start-first}}
+        volumes:
+          data:
+    """,
+    fixed="""
+        services:
+          web:
+            image: nginx:1.27
+            volumes: ["data:/data"]
+            deploy: {update_config: {order: stop-first}}
+        volumes:
+          data:
+    """,
     find=_find,
 )

@@ -21,6 +21,7 @@ from spin.model.revision import Deployment, Revision
 from spin.model.stack import Port, StackSpec
 from spin.model.submission import Submission, locate
 from spin.policy import apply_defaults, audit, audit_engine
+from spin.policy.beyond import PORTS_OF_ENGINE, SECRET_MISSING
 from spin.ports.engine import Engine
 from spin.ports.store import UnitOfWork
 from spin.site import Site
@@ -248,7 +249,7 @@ async def _ask_engine(platform: Platform, key: DeploymentKey, spec: StackSpec | 
 def _cannot_publish(engine: Engine, port: Port, service: str) -> Problem:
     return refusal(
         Refused,
-        "ports-of-engine",
+        PORTS_OF_ENGINE,
         f"Service {service!r}: port {port.published} cannot be published: the engine ({engine.capabilities.kind}) has no such ports.",
         "Let the edge lead to it (`x-spin: {http: PORT}`), or use another environment.",
         service=service,
@@ -267,7 +268,7 @@ async def _missing_secrets(work: UnitOfWork, candidate: Candidate) -> list[Probl
     return [
         refusal(
             NotFound,
-            "secret-missing",
+            SECRET_MISSING,
             f"There is no secret {ref.stored!r} in {key.environment}.",
             f"Create it: `spin secret create -e {key.environment} {ref.stored} FILE`.",
             key=f"secrets.{ref.name}",
@@ -284,7 +285,7 @@ async def _there(work: UnitOfWork, key: DeploymentKey, stored: str, version: int
 def _gone(key: DeploymentKey, stored: str, version: int) -> Problem:
     return refusal(
         NotFound,
-        "secret-missing",
+        SECRET_MISSING,
         f"Version {version} of the secret {stored!r} is no longer in {key.environment}.",
         "Bring that revision's Compose file up with `spin up`: it takes the newest version.",
         key=f"secrets.{stored}",

@@ -9,6 +9,7 @@ from spin.errors import Conflict, EngineUnavailable, NotFound, Refused
 from spin.model.finding import Finding, Severity
 from spin.model.principal import Principal
 from spin.model.submission import Submission
+from spin.policy.beyond import ENGINE_UNREACHABLE
 from spin.usecases.admission import admit, examine, target
 from spin.usecases.platform import Platform
 
@@ -39,6 +40,6 @@ async def check(
         findings = tuple(Finding(**{**f, "severity": Severity(f["severity"])}) for f in error.fields["findings"])
         return Checked(findings, ok=False)
     except EngineUnavailable as error:
-        unsure = Finding("engine-unreachable", Severity.WARN, error.message)
+        unsure = ENGINE_UNREACHABLE.finding(error.message)
         return Checked((*candidate.findings, unsure), ok=True)
     return Checked(candidate.findings, ok=True)

@@ -10,6 +10,7 @@ from spin.model.names import DeploymentKey
 from spin.model.principal import Principal
 from spin.model.revision import Revision
 from spin.model.stack import Port, Protocol, StackSpec
+from spin.policy.beyond import HOST_RESERVED, HOST_TAKEN, PORT_TAKEN
 from spin.site import Site
 from spin.usecases.problems import Problem, refusal
 from spin.usecases.rights import readable
@@ -45,7 +46,7 @@ def own_problems(site: Site, spec: StackSpec) -> Iterator[Problem]:
         if host in reserved:
             yield refusal(
                 Refused,
-                "host-reserved",
+                HOST_RESERVED,
                 f"Service {service!r}: at the name {host} the site itself answers.",
                 "Use a name of your own domain.",
                 service=service,
@@ -70,7 +71,7 @@ def held_by_others(
         if host in hosts:
             yield refusal(
                 Conflict,
-                "host-taken",
+                HOST_TAKEN,
                 f"Service {service!r}: the name {host} is taken by {_who(principal, hosts[host])}.",
                 "Use another name, or give it up there first.",
                 service=service,
@@ -85,7 +86,7 @@ def held_by_others(
 def port_taken(port: Port, service: str, holder: str) -> Problem:
     return refusal(
         Conflict,
-        "port-taken",
+        PORT_TAKEN,
         f"Service {service!r}: port {_shown(port)} is in use by {holder}.",
         "Publish another port, or free this one first.",
         service=service,

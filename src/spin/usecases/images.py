@@ -10,6 +10,8 @@ from spin.errors import NotFound, Refused
 from spin.model.names import DeploymentKey
 from spin.model.principal import Principal
 from spin.model.stack import Image, StackSpec
+from spin.policy.beyond import IMAGE_MISSING
+from spin.policy.image_source import RULE as IMAGE_SOURCE
 from spin.usecases.platform import Platform
 from spin.usecases.problems import Problem, refusal
 from spin.usecases.rights import readable
@@ -75,7 +77,7 @@ def _missing(platform: Platform, key: DeploymentKey, service: str, image: Image)
     if not local and not _is_trusted(platform, image):
         return refusal(
             Refused,
-            "image-source",
+            IMAGE_SOURCE,
             f"Service {service!r}: images may not come from {host}.",
             f"Push it to {site.registry_host}/{key.project}/ or use an image from {', '.join(site.image_sources)}.",
             service=service,
@@ -85,7 +87,7 @@ def _missing(platform: Platform, key: DeploymentKey, service: str, image: Image)
     if local:
         return refusal(
             NotFound,
-            "image-missing",
+            IMAGE_MISSING,
             f"Service {service!r}: there is no image {asked} in the registry.",
             "Build and push what is missing: `spin build`, then `spin push` (or `docker push`).",
             service=service,
@@ -93,7 +95,7 @@ def _missing(platform: Platform, key: DeploymentKey, service: str, image: Image)
         )
     return refusal(
         NotFound,
-        "image-missing",
+        IMAGE_MISSING,
         f"Service {service!r}: there is no image {asked} at {host}.",
         "Look at the name and the tag.",
         service=service,

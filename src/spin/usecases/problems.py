@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from spin.errors import Conflict, NotFound, Refused, SpinError
 from spin.kit.canonical import primitive
-from spin.model.finding import Finding, Severity
+from spin.model.finding import Description, Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Problem:
 
 def refusal(
     kind: type[Refused | NotFound | Conflict],
-    rule: str,
+    what: Description,
     message: str,
     instead: str = "",
     *,
@@ -28,7 +28,7 @@ def refusal(
     key: str | None = None,
     position: str | None = None,
 ) -> Problem:
-    return Problem(Finding(rule, Severity.REFUSE, message, instead, service, key, position), kind)
+    return Problem(what.finding(message, instead, service=service, key=key, position=position), kind)
 
 
 def raise_if_any(problems: Sequence[Problem], others: Iterable[Finding] = ()) -> None:

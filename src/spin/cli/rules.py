@@ -1,0 +1,77 @@
+"""The pages of the rules: one for each code that a finding can have. Made here once, for `--explain` and for docs/rules. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from spin import compose, policy
+from spin.errors import NotFound
+from spin.kit.text import plain, quoted
+from spin.model.finding import Description, Severity
+from spin.policy import Rule
+
+FOLDER = "docs/rules"
+"""Where the pages are, in the repository."""
+
+
+def catalogue() -> dict[str, Description]:
+    """Every code that a finding can have, sorted."""
+    found = (*policy.DESCRIPTIONS, *compose.NOTICES)
+    return {description.code: description for description in sorted(found, key=lambda d: d.code)}
+
+
+def described(code: str) -> Description:
+    """The description of `code`. Raises NotFound, naming codes that look like it."""
+    known = catalogue()
+    if code not in known:
+        close = get_close_matches(code[:100], known, 3)
+        hint = f"Did you mean {' or '.join(close)}?" if close else f"Codes are {', '.join(known)}."
+        raise NotFound(f"No rule has the code {quoted(code)}. {hint}", rule=plain(code))
+    return known[code]
+
+
+def page_name(code: str) -> str:
+    """Name of the rule's page, from the top of the repository."""
+    return f"{FOLDER}/{code}.md"
+
+
+def page(description: Description) -> str:
+    """The rule's page as Markdown: what it says, why, and a file that breaks it and keeps it."""
+    return "\n".join([f"# `{description.code}`: {description.title}\n", *_body(description)])
+
+
+def _body(description: Description) -> Iterator[str]:
+    yield f"{_consequence(description)}\n"
+    yield f"{description.why}\n"
+    if isinstance(description, Rule):
+        yield f"> {shown(description.message)}\n>\n> {shown(description.instead)}\n"
+    if description.site:
+        yield f"With this in the site file:\n\n```toml\n{description.site}```\n"
+    if description.example == description.fixed:
+        yield f"Such as for this file, in which nothing is wrong:\n\n```{description.language}\n{description.example}```\n"
+    else:
+        yield f"## What it finds\n\n```{description.language}\n{description.example}```\n"
+        yield f"## What to write\n\n```{description.language}\n{description.fixed}```\n"
+
+
+def _consequence(description: Description) -> str:
+    match description.severity:
+        case Severity.REFUSE:
+            return "Severity: **refuse**. It stops the change; nothing is created."
+        case Severity.WARN:
+            return "Severity: **warn**. It is shown, and stored with the revision."
+        case Severity.ADVISE:
+            return "Severity: **advise**. A convention; it is shown, and stored with the revision."
+
+
+class _Placeholders(dict[str, str]):
+    """For showing a message without its values: `{count}` becomes COUNT."""
+
+    def __missing__(self, key: str) -> str:
+        return key.upper()
+
+
+def shown(text: str) -> str:
+    """A message or advice with capitals in its gaps."""
+    return text.format_map(_Placeholders())
