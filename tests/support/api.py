@@ -21,6 +21,7 @@ from spin.api.passwords import Argon2Passwords
 from spin.edge.simulated import SimulatedEdge
 from spin.engines.simulated import SimulatedEngine
 from spin.errors import RegistryUnavailable
+from spin.model.image import ImageFacts
 from spin.model.names import DeploymentKey, EnvironmentName, ProjectName, StackName
 from spin.model.principal import Role
 from spin.ports.store import ApiKey, User
@@ -68,6 +69,8 @@ class DictImages:
     known: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     gone: bool = False
+    says: dict[str, ImageFacts] = field(default_factory=dict)
+    """Facts by digest."""
 
     async def digest(self, reference: str) -> str | None:
         self.asked.append(reference)
@@ -79,6 +82,11 @@ class DictImages:
             names = {name.rpartition(":")[0] for name, found in self.known.items() if found == digest}
             return digest if repository.rpartition(":")[0] in names or repository in names else None
         return self.known.get(reference)
+
+    async def facts(self, pinned: str) -> ImageFacts | None:
+        if self.gone:
+            raise RegistryUnavailable("The registry does not answer.")
+        return self.says.get(pinned.partition("@")[2])
 
 
 @dataclass

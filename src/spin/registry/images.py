@@ -1,34 +1,30 @@
-"""Looking up images in registries by the Distribution protocol: which digest does a reference name now?"""
+"""Looking up images in registries: which digest does a reference name now, and what does an image say of itself?"""
 
 from __future__ import annotations
 
-import re
-from typing import Self
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable
+from typing import Self, TypeVar
 
 import httpx
 
 from spin.errors import RegistryUnavailable
+from spin.model.image import ImageFacts, read_facts
 from spin.ports.passwords import Signer
+from spin.registry.manifests import DIGEST, Manifest, read_json, read_manifest
+from spin.registry.repository import Repository
 from spin.registry.tokens import grant
 from spin.site import Site
 
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
-"""Seconds for each request."""
-MANIFESTS = ", ".join(
-    (
-        "application/vnd.oci.image.index.v1+json",
-        "application/vnd.docker.distribution.manifest.list.v2+json",
-        "application/vnd.oci.image.manifest.v1+json",
-        "application/vnd.docker.distribution.manifest.v2+json",
-    )
-)
-"""A list of platforms comes first: its digest is right on every engine."""
-ABSENT = frozenset({401, 403, 404})
-"""Answers that mean "no such image, or not for you": registries do not tell the two apart."""
+"""Seconds for each part of a request."""
+WITHIN = 20.0
+"""Seconds for a whole look-up: a registry that answers a byte at a time does not hold up anybody for longer."""
+REMEMBERED = 512
+"""Images whose facts are kept in memory. Some 100 KiB each at most, 2 KiB as a rule."""
 DOCKER_HUB = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
-_PARAMETER = re.compile(r'(\w+)="([^"]*)"')
-_TOKEN_BYTES = 64 * 1024
+T = TypeVar("T")
 
 
 class RegistryImages:
@@ -40,6 +36,7 @@ class RegistryImages:
         self._signer = signer
         self._client = httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False, limits=httpx.Limits(max_connections=16))
         self._direct = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False)
+        self._facts: OrderedDict[str, ImageFacts] = OrderedDict()
 
     async def __aenter__(self) -> Self:
         return self
@@ -53,65 +50,58 @@ class RegistryImages:
 
     async def digest(self, reference: str) -> str | None:
         host, repository, which = split(reference)
+        found = await self._asking(host, reference, self._repository(host, repository).digest(which))
+        if found is not None and not DIGEST.fullmatch(found):
+            raise RegistryUnavailable(f"The registry {host} names no digest for {reference}.", registry=host)
+        return found
+
+    async def facts(self, pinned: str) -> ImageFacts | None:
+        host, repository, digest = split(pinned)
+        if digest in self._facts:
+            self._facts.move_to_end(digest)
+            return self._facts[digest]
+        facts = await self._asking(host, pinned, _look(self._repository(host, repository), digest))
+        if facts is not None:
+            self._facts[digest] = facts
+        while len(self._facts) > REMEMBERED:
+            self._facts.popitem(last=False)
+        return facts
+
+    def _repository(self, host: str, name: str) -> Repository:
+        if host == self._own:
+            return Repository(self._direct, self._own_url, host, name, self._signer.sign("platform", [grant(name, "pull")]))
+        return Repository(self._client, f"https://{DOCKER_HUB.get(host, host)}", host, name)
+
+    async def _asking(self, host: str, reference: str, question: Awaitable[T]) -> T:
         try:
-            if host == self._own:
-                return await self._ask_own(repository, which)
-            return await self._ask(host, repository, which)
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(WITHIN):
+                return await question
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             reason = str(error) or type(error).__name__
             raise RegistryUnavailable(
                 f"The registry {host} does not answer ({reason}); {reference} could not be looked up. Try again later.",
                 registry=host,
             ) from None
 
-    async def _ask_own(self, repository: str, which: str) -> str | None:
-        token = self._signer.sign("platform", [grant(repository, "pull")])
-        answer = await self._head(self._direct, f"{self._own_url}/v2/{repository}/manifests/{which}", token)
-        return self._read(answer, self._own)
 
-    async def _ask(self, host: str, repository: str, which: str) -> str | None:
-        url = f"https://{DOCKER_HUB.get(host, host)}/v2/{repository}/manifests/{which}"
-        answer = await self._head(self._client, url, None)
-        if answer.status_code == httpx.codes.UNAUTHORIZED:
-            token = await self._anonymous(answer.headers.get("www-authenticate", ""), repository)
-            if token is not None:
-                answer = await self._head(self._client, url, token)
-        return self._read(answer, host)
+async def _look(repository: Repository, digest: str) -> ImageFacts | None:
+    """The facts of the image with that digest, or of one of those in the index with that digest."""
+    for _ in ("an index", "an image"):
+        body = await repository.manifest(digest)
+        manifest = None if body is None else await asyncio.to_thread(read_manifest, body)
+        if not isinstance(manifest, str):
+            break
+        digest = manifest
+    if not isinstance(manifest, Manifest):
+        return None
+    config = await repository.blob(manifest.config)
+    if config is None:
+        return None
+    return await asyncio.to_thread(_read, config, manifest)
 
-    async def _head(self, client: httpx.AsyncClient, url: str, token: str | None) -> httpx.Response:
-        headers = {"Accept": MANIFESTS} | ({"Authorization": f"Bearer {token}"} if token else {})
-        return await client.head(url, headers=headers)
 
-    def _read(self, answer: httpx.Response, host: str) -> str | None:
-        if answer.status_code in ABSENT:
-            return None
-        digest = answer.headers.get("docker-content-digest", "")
-        if answer.status_code != httpx.codes.OK or not _DIGEST.fullmatch(digest):
-            raise RegistryUnavailable(f"The registry {host} answered {answer.status_code} without a digest.", registry=host)
-        return str(digest)
-
-    async def _anonymous(self, challenge: str, repository: str) -> str | None:
-        """A token for the public to pull with, as the registry's challenge says where to get one."""
-        scheme, _, rest = challenge.partition(" ")
-        told = dict(_PARAMETER.findall(rest))
-        realm = told.get("realm", "")
-        if scheme.lower() != "bearer" or not realm.startswith("https://"):
-            return None
-        scope = {"service": told.get("service", ""), "scope": f"repository:{repository}:pull"}
-        async with self._client.stream("GET", realm, params=scope) as answer:
-            if answer.status_code != httpx.codes.OK or int(answer.headers.get("content-length", 0)) > _TOKEN_BYTES:
-                return None
-            body = b""
-            async for chunk in answer.aiter_bytes():
-                body += chunk
-                if len(body) > _TOKEN_BYTES:
-                    return None
-        try:
-            found = httpx.Response(200, content=body).json()
-        except ValueError:
-            return None
-        token = (found.get("token") or found.get("access_token")) if isinstance(found, dict) else None
-        return token if isinstance(token, str) else None
+def _read(config: bytes, manifest: Manifest) -> ImageFacts:
+    return read_facts(read_json(config), size_bytes=manifest.size_bytes, layers=manifest.layers)
 
 
 def split(reference: str) -> tuple[str, str, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import json
 import ssl
 import subprocess
@@ -15,9 +13,6 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from spin.errors import RegistryUnavailable
 from spin.kit.clock import SystemClock
@@ -27,6 +22,7 @@ from spin.registry.tokens import ISSUER, SERVICE, grant
 from spin.site import Site
 from support.platform import eventually, free_ports
 from support.shipping import put_image, writer
+from support.tls import certificate
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -75,9 +71,9 @@ async def test_an_own_registry_that_is_away_is_unavailable_by_name(yard):
 @pytest.fixture
 def public(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A registry of somebody else's, with TLS and tokens for the public: `open/…` may be pulled by all, the rest by nobody."""
-    certificate = _certificate(workplace)
+    trusted = certificate(workplace)
     with _public_registry(workplace) as host:
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
         yield host
 
 
@@ -117,29 +113,6 @@ async def test_a_server_that_is_no_registry_is_unavailable(yard):
     async with RegistryImages(yard.site, yard.tokens) as images:
         with pytest.raises(RegistryUnavailable):  # it does not speak TLS
             await images.digest(f"127.0.0.1:{yard.site.api_port}/lab/web:1")
-
-
-def _certificate(directory: Path) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "public")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    encoding = serialization.Encoding.PEM
-    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (directory / "tls.key").write_bytes(private)
-    (directory / "tls.crt").write_bytes(certificate.public_bytes(encoding))
-    return directory / "tls.crt"
 
 
 def _token_server(port: int, directory: Path) -> HTTPServer:
