@@ -28,7 +28,7 @@ HEAVY = (
     "sqlalchemy",
     "pydantic",
     "rich",
-    "ruamel",
+    "yaml",
     "asyncio",
     "structlog",
     "uvicorn",

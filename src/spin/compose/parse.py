@@ -1,7 +1,8 @@
 """First stage: YAML text to a tree with positions.
 
-Only ruamel.yaml's event stream is used; the tree is built here, because the limits (depth, size with aliases counted, one
-document, no duplicate keys) must hold while it is built, and because building ruamel's round-trip objects takes most of its time.
+Only the events of libyaml (PyYAML's C extension) are used, the library that Docker Compose's own parser is a translation of. The tree
+is built here, because the limits (depth, size with aliases counted, one document, no duplicate keys) must hold while it is built.
+Where PyYAML comes without its C extension, its Python parser gives the same events twenty times slower.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NoReturn
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
+import yaml
+from yaml.error import MarkedYAMLError, YAMLError
+from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
     MappingEndEvent,
@@ -22,7 +24,7 @@ from ruamel.yaml.events import (
     SequenceEndEvent,
     SequenceStartEvent,
 )
-from ruamel.yaml.reader import ReaderError
+from yaml.reader import ReaderError
 
 from spin.compose.nodes import Node, Position, Scalar, fail
 from spin.compose.scalars import resolve
@@ -35,20 +37,37 @@ MAX_DEPTH = 50
 MAX_NODES = 100_000
 """Most values of one file, those behind aliases counted at each use: stops "billion laughs"."""
 
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STANDARD = "tag:yaml.org,2002:"
 _ORDERS = ("!reset", "!override")
+_TOO_DEEP = f"values are nested more than {MAX_DEPTH} levels deep here; make it flatter."
+_QUOTE = "the quote that is opened at line {start} is never closed; add the missing quote"
+_BRACKET = "the bracket that is opened at line {start} is not closed properly; add the missing ',' or bracket"
+_INDENT = "this line does not fit the indentation of the lines above it; align it with its neighbours"
+_ESCAPE = "this escape is not known in double quotes; write `\\\\` for a backslash, or use single quotes"
 _HINTS = (
-    ("found character '\\t'", "a tab cannot be used for indentation in YAML; use spaces"),
-    ("found character '", "a value cannot begin with {what}; put the value in quotes"),
+    ("found a tab", "a tab cannot be used for indentation in YAML; use spaces"),
+    ("found character", "a value cannot begin with {what}; put the value in quotes"),
     ("mapping values are not allowed", "a ':' is not allowed here; check the indentation, or put the value in quotes"),
     ("sequence entries are not allowed", "a list item '- ' cannot begin here; begin the list on a line of its own"),
+    ("block sequence entries are not allowed", "a list item '- ' cannot begin here; begin the list on a line of its own"),
     ("could not find expected ':'", "a ':' is missing after the key on this or the previous line"),
-    ("expected <block end>", "this line does not fit the indentation of the lines above it; align it with its neighbours"),
-    ("found unexpected end of stream", "the quote that is opened at line {start} is never closed; add the missing quote"),
+    ("expected <block end>", _INDENT),
+    ("did not find expected key", _INDENT),
+    ("did not find expected '-' indicator", _INDENT),
+    ("found unexpected end of stream", _QUOTE),
     ("found undefined tag handle", "this tag is not known; remove it"),
-    ("expected ',' or", "the bracket that is opened at line {start} is not closed properly; add the missing ',' or bracket"),
+    ("expected ',' or", _BRACKET),
+    ("did not find expected ',' or", _BRACKET),
     ("expected the node content", "a value is missing here; write one, or close the bracket that is opened before it"),
+    ("did not find expected node content", "a value is missing here; write one, or close the bracket that is opened before it"),
+    ("did not find expected alphabetic", "an anchor (&name) or alias (*name) has no name here; write one, or quote the value"),
+    ("expected alphabetic", "an anchor (&name) or alias (*name) has no name here; write one, or quote the value"),
+    ("found unknown escape character", _ESCAPE),
+    ("found invalid Unicode character escape", _ESCAPE),
+    ("did not find expected hexdecimal number", _ESCAPE),
 )
+"""How libyaml's complaints begin, and those of PyYAML's Python parser where they differ, in words for people."""
 
 
 def parse(text: str, file: str) -> Node:
@@ -77,7 +96,7 @@ class _Composer:
     def __init__(self, text: str, file: str) -> None:
         self._text = text
         self._file = file
-        self._events: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
+        self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
         self._anchors: dict[str, Node] = {}
         self._open: set[str] = set()
 
@@ -105,21 +124,29 @@ class _Composer:
     def _at(self, event: Any) -> Position:
         return Position(self._file, event.start_mark.line + 1, event.start_mark.column + 1)
 
+    def _character(self, at: Position) -> str:
+        line = next(islice(self._text.split("\n"), at.line - 1, None), "")
+        return line[at.column - 1 : at.column]
+
     def _broken(self, error: MarkedYAMLError) -> NoReturn:
         mark = error.problem_mark or error.context_mark
         at = Position(self._file, mark.line + 1, mark.column + 1) if mark else Position(self._file, 1, 1)
         start = error.context_mark.line + 1 if error.context_mark else at.line
         problem = str(error.problem)
+        what = self._character(at)
+        if problem.startswith("exceeded maximum nesting"):
+            fail(at, _TOO_DEEP)
+        if problem.startswith("found character") and what == "\t":
+            problem = "found a tab"
         for beginning, sentence in _HINTS:
             if problem.startswith(beginning):
-                what = problem.removeprefix("found character ").split(" that ")[0]
-                fail(at, f"not valid YAML: {sentence.format(what=what, start=start)}.")
+                fail(at, f"not valid YAML: {sentence.format(what=quoted(what), start=start)}.")
         fail(at, f"not valid YAML: {problem}; mend it here or just before.")
 
     def _node(self, event: Any, depth: int) -> Node:
         at = self._at(event)
         if depth > MAX_DEPTH:
-            fail(at, f"values are nested more than {MAX_DEPTH} levels deep here; make it flatter.")
+            fail(at, _TOO_DEEP)
         if isinstance(event, AliasEvent):
             if event.anchor in self._open:
                 fail(at, f"the alias *{event.anchor} stands inside its own anchor; an alias must come after it.")
@@ -162,7 +189,7 @@ class _Composer:
         while not isinstance(event_key := next(self._events), MappingEndEvent):
             key_at = self._at(event_key)
             key_node = self._node(event_key, depth + 1)
-            is_merge = isinstance(event_key, ScalarEvent) and event_key.value == "<<" and event_key.style is None
+            is_merge = isinstance(event_key, ScalarEvent) and event_key.value == "<<" and not event_key.style
             child = self._node(next(self._events), depth + 1)
             size = self._grown(size, child, key_at)
             if is_merge:
@@ -206,9 +233,9 @@ class _Composer:
         text: str = event.value
         tag: str | None = event.tag
         if tag is None:
-            return Node(resolve(text) if event.style is None else text, at)
+            return Node(resolve(text) if not event.style else text, at)
         if tag in _ORDERS:
-            return Node(resolve(text) if event.style is None else text, at, tag=tag)
+            return Node(resolve(text) if not event.style else text, at, tag=tag)
         return Node(self._tagged(text, tag, at), at)
 
     def _tagged(self, text: str, tag: str, at: Position) -> Scalar:

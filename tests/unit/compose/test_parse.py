@@ -144,7 +144,10 @@ def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
         ("? [a]\n: b\n", "1:3", "a key must be a name"),
         ("~: b\n", "1:1", "a key must be a name"),
         ("<<: 3\n", "1:1", "takes a mapping"),
-        ('a: "\\U99999999"\n', "1:1", "escapes"),
+        ('a: "\\U99999999"\n', "1:7", "escape is not known"),
+        ('a: "\\d+"\n', "1:5", "escape is not known"),
+        ("a:\n  - é\n  - *\n", "3:6", "has no name"),
+        ("a: ünï\nb: 'x' 'y'\n", "2:8", "indentation"),
         ("a: \ud800\n", "1:1", "UTF-8"),
     ],
 )
