@@ -93,6 +93,8 @@ class Site:
     containers and 63 services on one network, /29 for 2 and 3."""
     service_addresses: bool = True
     """Give each service a stable address, where the platform may change the host's nftables."""
+    least_uid: int = 1000
+    """Smallest uid that a user or a collaboration account can have: those below are the system's own (Debian begins at 1000)."""
     confirm_after: int = 0
     """An upgrade that has been healthy for this many seconds is confirmed by itself; 0 = a person confirms."""
     image_sources: tuple[str, ...] = ("docker.io",)

@@ -81,6 +81,7 @@ def test_json_is_the_data_itself(shop, spin) -> None:
         "environment ls",
         "project ls",
         "project member ls",
+        "project account ls",
     ],
 )
 def test_an_empty_list_says_so_on_stderr_only(api, spin, command: str) -> None:
@@ -108,7 +109,11 @@ def test_the_other_lists_are_tables_too(api, spin) -> None:
             {"id": "k1", "name": "laptop", "user": "maria", "created": "2026-01-01T00:00:00Z"}
             | {"expires": None, "last_used": None}
         ],
-        ("GET", "/users"): [{"name": "maria", "operator": True, "created": "2026-01-01T00:00:00Z"}],
+        ("GET", "/users"): [
+            {"name": "maria", "operator": True, "created": "2026-01-01T00:00:00Z"}
+            | {"identity": {"uid": 46311, "gid": 75137, "gids": [80001, 80002]}}
+        ],
+        ("GET", "/projects/demo/accounts"): [{"name": "gateway", "identity": {"uid": 70001, "gid": 75137, "gids": []}}],
         ("GET", "/projects"): [{"name": "demo"}],
         ("GET", "/projects/demo/members"): [{"user": "maria", "role": "owner"}],
     }
@@ -119,6 +124,8 @@ def test_the_other_lists_are_tables_too(api, spin) -> None:
     assert spin("secret", "ls").out.splitlines()[1].split()[:3] == ["shop.password", "2", "maria"]
     assert spin("key", "ls").out.splitlines()[1].split()[:2] == ["k1", "laptop"]
     assert spin("user", "ls").out.splitlines()[1].split()[:2] == ["maria", "operator"]
+    assert spin("user", "ls").out.splitlines()[1].split()[-2:] == ["46311:75137", "80001,80002"]
+    assert spin("project", "account", "ls").out.splitlines()[1].split() == ["gateway", "70001:75137"]
     assert spin("project", "ls").out.splitlines()[1].split() == ["demo", "owner"]
     assert spin("project", "member", "ls").out.splitlines()[1].split() == ["maria", "owner"]
 

@@ -109,6 +109,47 @@ def test_projects_and_their_members(api, spin) -> None:
     assert spin("project", "member", "set", "paul", "king").status == 2
 
 
+def test_operators_say_who_people_and_projects_are_on_the_filesystems(api, spin) -> None:
+    identity = {"uid": 46311, "gid": 75137, "gids": [80001, 80002]}
+    api.answers = {
+        ("PUT", "/users/paul/identity"): {"name": "paul", "operator": False, "created": "", "identity": identity},
+        ("DELETE", "/users/paul/identity"): {"name": "paul", "operator": False, "created": "", "identity": None},
+    }
+    done = spin("user", "set", "paul", "--uid", "46311", "--gid", "75137", "--gids", "80001,80002")
+    assert done.err == "paul is 46311:75137 on the site's filesystems, with the groups 80001,80002.\n"
+    assert api.posted("/users/paul/identity") == identity
+    assert "no account" in spin("user", "set", "paul", "--none").err
+    assert spin("project", "account", "set", "gateway", "--uid", "70001", "--gid", "75137").err == (
+        "Account gateway of project demo is 70001:75137.\n"
+    )
+    assert api.posted("/accounts/gateway") == {"uid": 70001, "gid": 75137, "gids": []}
+    assert spin("project", "account", "rm", "gateway", "-p", "wiki").status == 0
+    assert api.methods()[-1] == "DELETE /projects/wiki/accounts/gateway"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "user set paul",
+        "user set paul --uid 1000",
+        "user set paul --none --uid 1000",
+        "user set paul --none --gids 5",
+        "user set paul --uid x --gid 1",
+        "user set paul --uid 1000 --gid 1 --gids a,b",
+        "project account set gateway --uid 1000",
+    ],
+)
+def test_half_an_identity_is_wrong_usage(api, spin, command: str) -> None:
+    assert spin(*command.split()).status == 2
+    assert api.methods() == []
+
+
+def test_whoami_tells_the_numbers_on_the_filesystems(api, spin) -> None:
+    identity = {"uid": 46311, "gid": 75137, "gids": []}
+    api.answers[("GET", "/whoami")] = {"user": "maria", "operator": False, "projects": [], "key": "k1", "identity": identity}
+    assert "46311:75137" in spin("whoami").out
+
+
 @pytest.mark.parametrize("command", ["key ls", "user ls", "project ls", "environment ls", "whoami", "up", "plan", "push", "ps"])
 def test_nothing_is_sent_without_a_key(api, home, anonymous, command: str) -> None:
     (home / "compose.yaml").write_text("services: {web: {image: a}}\n")

@@ -1,7 +1,8 @@
 """The table of roles and actions.
 
-Within a project each role may do all that the role before it may. Operators serve the whole site: they manage users and
-projects, and may act in every project as its owners may (what they do is recorded under their own name).
+Within a project each role may do all that the role before it may. Operators serve the whole site: they manage users, projects and
+their accounts on the site's filesystems, and may act in every project as its owners may (what they do is recorded under their own
+name).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Action(Enum):
     REMOVE = "remove stacks"
     REMOVE_VOLUMES = "remove stacks together with the data on their volumes"
     MEMBERS = "change the project's members"
+    ACCOUNTS = "change the project's collaboration accounts"
     USERS = "manage users"
     PROJECTS = "create projects"
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from spin.kit.text import plain
 from spin.model.finding import Finding, Severity
-from spin.model.principal import Role
+from spin.model.principal import Identity, Role
 from spin.model.stack import FailureAction
 from spin.model.submission import Submission, locate
 
@@ -197,6 +197,21 @@ class UserIn(Body):
         None
     )
     operator: bool = False
+
+
+Id = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
+
+
+class IdentityIn(Body):
+    """Numbers on the site's filesystems. The site has a smallest uid."""
+
+    uid: Id
+    gid: Id
+    gids: Annotated[list[Id], Field(max_length=256)] = []
+    """Further groups."""
+
+    def value(self) -> Identity:
+        return Identity(self.uid, self.gid, tuple(self.gids))
 
 
 class ProjectIn(Body):

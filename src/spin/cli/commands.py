@@ -77,6 +77,16 @@ _PEOPLE: dict[str, Row] = {
                     "rm": Command("spin.cli.project:member_rm", "Remove a member from the project."),
                 },
             ),
+            "account": Noun(
+                "The project's collaboration accounts on the site's filesystems.",
+                {
+                    "ls": Command("spin.cli.project:account_ls", "List the project's collaboration accounts."),
+                    "set": Command(
+                        "spin.cli.project:account_set", "Make a collaboration account, or change its numbers (for operators)."
+                    ),
+                    "rm": Command("spin.cli.project:account_rm", "Remove a collaboration account (for operators)."),
+                },
+            ),
         },
     ),
     "user": Noun(
@@ -84,6 +94,7 @@ _PEOPLE: dict[str, Row] = {
         {
             "ls": Command("spin.cli.user:ls", "List users."),
             "create": Command("spin.cli.user:create", "Make a user."),
+            "set": Command("spin.cli.user:set_", "Say who a user is on the site's filesystems."),
         },
     ),
 }

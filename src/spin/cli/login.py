@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from spin.cli import credentials
+from spin.cli import identity as identities
 from spin.cli.inputs import read_line, read_password
 from spin.cli.options import JsonOption, ProjectOption
 from spin.cli.output import is_terminal, json_data, message, print_table
@@ -111,6 +112,12 @@ def whoami(*, project: ProjectOption = None, json: JsonOption = False) -> None:
         return
     projects = ", ".join(f"{p['name']} ({p['role']}){'*' if p['name'] == current else ''}" for p in me["projects"])
     rows = [
-        [address, me["user"] + (" (operator)" if me["operator"] else ""), projects or "none", credentials.masked(token)],
+        [
+            address,
+            me["user"] + (" (operator)" if me["operator"] else ""),
+            projects or "none",
+            credentials.masked(token),
+            identities.short(me.get("identity")) or "none",
+        ],
     ]
-    print_table(("PLATFORM", "USER", "PROJECTS", "KEY"), rows, empty="")
+    print_table(("PLATFORM", "USER", "PROJECTS", "KEY", "UID:GID"), rows, empty="")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from spin.cli import identity as identities
+from spin.cli.identity import GidOption, GidsOption, UidOption
 from spin.cli.options import JsonOption, ProjectOption
 from spin.cli.output import json_data, message, print_table
 from spin.cli.session import Session
@@ -69,3 +71,39 @@ def member_rm(*, user: str, project: ProjectOption = None) -> None:
     with Session(project=project) as session:
         session.client.remove_member(session.project, user)
         message(f"{user} is no longer in project {session.project}.")
+
+
+def account_ls(*, project: ProjectOption = None, json: JsonOption = False) -> None:
+    """List the project's collaboration accounts.
+
+    Containers that mount one of the site's filesystems may run as one of them, or as yourself.
+    """
+    with Session(project=project) as session:
+        accounts = session.client.accounts(session.project)
+        name = session.project
+    if json:
+        json_data(accounts)
+        return
+    rows = [[a["name"], identities.short(a["identity"]), identities.groups(a["identity"])] for a in accounts]
+    print_table(("NAME", "UID:GID", "GROUPS"), rows, empty=f"Project {name} has no collaboration accounts.")
+
+
+def account_set(
+    *, name: str, uid: UidOption = None, gid: GidOption = None, gids: GidsOption = "", project: ProjectOption = None
+) -> None:
+    """Make a collaboration account, or change its numbers (for operators)."""
+    if uid is None or gid is None:
+        raise typer.BadParameter("Give --uid and --gid.")
+    with Session(project=project) as session:
+        session.client.set_account(session.project, name, identities.read(uid, gid, gids))
+        message(f"Account {name} of project {session.project} is {uid}:{gid}.")
+
+
+def account_rm(*, name: str, project: ProjectOption = None) -> None:
+    """Remove a collaboration account (for operators).
+
+    What runs under it goes on; its next change is refused.
+    """
+    with Session(project=project) as session:
+        session.client.remove_account(session.project, name)
+        message(f"Account {name} is no longer of project {session.project}.")

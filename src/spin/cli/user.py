@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+from spin.cli import identity as identities
+from spin.cli.identity import GidOption, GidsOption, UidOption
 from spin.cli.inputs import read_line, read_password
 from spin.cli.options import JsonOption
 from spin.cli.output import is_terminal, json_data, message, now, print_table
 from spin.cli.session import Session
 from spin.cli.times import relative
+from spin.client.shapes import IdentityView
 from spin.errors import InvalidInput
 
 
@@ -24,8 +27,17 @@ def ls(*, json: JsonOption = False) -> None:
         json_data(users)
         return
     moment = now()
-    rows = [[u["name"], "operator" if u["operator"] else "", relative(u.get("created"), moment)] for u in users]
-    print_table(("NAME", "ROLE", "CREATED"), rows, empty="There are no users.")
+    rows = [
+        [
+            u["name"],
+            "operator" if u["operator"] else "",
+            relative(u.get("created"), moment),
+            identities.short(u.get("identity")),
+            identities.groups(u.get("identity")),
+        ]
+        for u in users
+    ]
+    print_table(("NAME", "ROLE", "CREATED", "UID:GID", "GROUPS"), rows, empty="There are no users.")
 
 
 def create(
@@ -45,6 +57,33 @@ def create(
         session.require_sign_in()
         session.client.create_user(name, password=password, operator=operator)
     message(f"User {name} is made{'' if password else ', without a password'}.")
+
+
+def set_(
+    *,
+    name: str,
+    uid: UidOption = None,
+    gid: GidOption = None,
+    gids: GidsOption = "",
+    none: Annotated[bool, typer.Option("--none", help="Take the identity away.")] = False,
+) -> None:
+    """Say who a user is on the site's filesystems.
+
+    Their containers may run as this user where they mount one. What runs goes on; its next change is judged by the new numbers.
+    """
+    if none is (uid is not None or gid is not None or bool(gids)) or (not none and (uid is None or gid is None)):
+        raise typer.BadParameter("Give --uid and --gid (and --gids), or --none.")
+    identity = None if uid is None or gid is None else identities.read(uid, gid, gids)
+    with Session() as session:
+        session.require_sign_in()
+        user = session.client.set_identity(name, identity)
+    found = user["identity"]
+    message(f"{name} has no account on the site's filesystems." if found is None else f"{name} is {_told(found)}.")
+
+
+def _told(identity: IdentityView) -> str:
+    further = identities.groups(identity)
+    return f"{identities.short(identity)} on the site's filesystems" + (f", with the groups {further}" if further else "")
 
 
 def _password(file: str | None) -> str | None:

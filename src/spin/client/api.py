@@ -7,7 +7,9 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from spin.client.shapes import (
+    AccountView,
     EnvironmentView,
+    IdentityView,
     KeyView,
     MemberView,
     NewKey,
@@ -68,6 +70,13 @@ class Client:
             body["password"] = password
         return cast("UserView", self._transport.request("POST", "/users", body=body))
 
+    def set_identity(self, user: str, identity: IdentityView | None) -> UserView:
+        """Who `user` is on the site's filesystems; None takes it away."""
+        where = path_of("users", user, "identity")
+        if identity is None:
+            return cast("UserView", self._transport.request("DELETE", where))
+        return cast("UserView", self._transport.request("PUT", where, body=identity))
+
     def projects(self) -> list[ProjectView]:
         return cast("list[ProjectView]", self._get("/projects"))
 
@@ -82,6 +91,16 @@ class Client:
 
     def remove_member(self, project: str, user: str) -> None:
         self._transport.request("DELETE", path_of("projects", project, "members", user))
+
+    def accounts(self, project: str) -> list[AccountView]:
+        """Collaboration accounts."""
+        return cast("list[AccountView]", self._get(path_of("projects", project, "accounts")))
+
+    def set_account(self, project: str, name: str, identity: IdentityView) -> None:
+        self._transport.request("PUT", path_of("projects", project, "accounts", name), body=identity)
+
+    def remove_account(self, project: str, name: str) -> None:
+        self._transport.request("DELETE", path_of("projects", project, "accounts", name))
 
     def keys(self) -> list[KeyView]:
         return cast("list[KeyView]", self._get("/keys"))

@@ -24,11 +24,20 @@ class Membership(TypedDict):
     role: str
 
 
+class IdentityView(TypedDict):
+    """Numbers on the site's filesystems."""
+
+    uid: int
+    gid: int
+    gids: list[int]
+
+
 class WhoAmI(TypedDict):
     user: str
     operator: bool
     projects: list[Membership]
     key: str | None
+    identity: IdentityView | None
 
 
 class EnvironmentView(TypedDict):
@@ -45,6 +54,7 @@ class UserView(TypedDict):
     name: str
     operator: bool
     created: str
+    identity: IdentityView | None
 
 
 class ProjectView(TypedDict):
@@ -54,6 +64,13 @@ class ProjectView(TypedDict):
 class MemberView(TypedDict):
     user: str
     role: str
+
+
+class AccountView(TypedDict):
+    """A collaboration account."""
+
+    name: str
+    identity: IdentityView
 
 
 class KeyView(TypedDict):

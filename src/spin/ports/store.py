@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from spin.model.names import DeploymentKey
-from spin.model.principal import Principal, Role
+from spin.model.principal import Identity, Principal, Role
 from spin.model.revision import Deployment, Revision
 from spin.model.status import DeploymentStatus
 
@@ -23,6 +23,7 @@ class User:
     name: str
     operator: bool
     created: datetime
+    identity: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,14 @@ class ApiKey:
 class Member:
     user: str
     role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A project's collaboration account: its members' common identity on the site's filesystems."""
+
+    name: str
+    identity: Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,10 @@ class UnitOfWork(Protocol):
         """Raises Conflict when the name is taken."""
         ...
 
+    async def set_identity(self, user: str, identity: Identity | None) -> None:
+        """Raises Conflict when the uid is another user's or an account's, NotFound for an unknown user."""
+        ...
+
     async def password_hash(self, user: str) -> str | None: ...
     async def principal(self, user: str, key: str | None = None) -> Principal | None: ...
     async def add_key(self, key: ApiKey, secret_hash: str) -> None: ...
@@ -83,6 +96,22 @@ class UnitOfWork(Protocol):
     async def members(self, project: str) -> tuple[Member, ...]: ...
     async def set_member(self, project: str, user: str, role: Role | None) -> None:
         """None removes."""
+        ...
+
+    async def identities(self, project: str) -> tuple[tuple[Member, Identity], ...]:
+        """The members who have an identity, with it."""
+        ...
+
+    async def accounts(self, project: str) -> tuple[Account, ...]:
+        """The project's collaboration accounts."""
+        ...
+
+    async def set_account(self, project: str, account: Account) -> None:
+        """Make it, or change the one of that name. Raises Conflict when the uid is a user's or another account's."""
+        ...
+
+    async def remove_account(self, project: str, name: str) -> bool:
+        """Whether there was one."""
         ...
 
     # Deployments and revisions.

@@ -1,4 +1,4 @@
-"""Users, their API keys, projects and memberships."""
+"""Users, their API keys, projects, memberships and collaboration accounts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from sqlalchemy import Row, delete, select, update
 
 from spin.errors import Conflict, NotFound
 from spin.model.names import ProjectName
-from spin.model.principal import Principal, Role
-from spin.ports.store import ApiKey, Member, User
+from spin.model.principal import Identity, Principal, Role
+from spin.ports.store import Account, ApiKey, Member, User
+from spin.store.codec import decode, encode
 from spin.store.rows import Rows
-from spin.store.schema import api_keys, members, projects, users
+from spin.store.schema import accounts, api_keys, members, projects, users
 
 
 class People(Rows):
@@ -29,6 +30,15 @@ class People(Rows):
         values = {"name": user.name, "operator": user.operator, "created": user.created, "password_hash": password_hash}
         if not await self._add(users, values):
             raise Conflict(f"There is a user {user.name!r} already.", user=user.name)
+        if user.identity is not None:
+            await self.set_identity(user.name, user.identity)
+
+    async def set_identity(self, user: str, identity: Identity | None) -> None:
+        if identity is not None:
+            await self._free(identity.uid, user=user)
+        values = {"uid": None, "gid": None, "gids": None} if identity is None else _values(identity)
+        if not await self._change(update(users).where(users.c.name == user).values(values).returning(users.c.name)):
+            raise NotFound(f"There is no user {user!r}.", user=user)
 
     async def password_hash(self, user: str) -> str | None:
         row = await self._first(select(users.c.password_hash).where(users.c.name == user))
@@ -36,14 +46,14 @@ class People(Rows):
 
     async def principal(self, user: str, key: str | None = None) -> Principal | None:
         found = await self._all(
-            select(users.c.operator, members.c.project, members.c.role)
+            select(users.c.operator, users.c.uid, users.c.gid, users.c.gids, members.c.project, members.c.role)
             .outerjoin_from(users, members, members.c.user == users.c.name)
             .where(users.c.name == user)
         )
         if not found:
             return None
         memberships = sorted((ProjectName(row.project), Role(row.role)) for row in found if row.project is not None)
-        return Principal(user, found[0].operator, tuple(memberships), key)
+        return Principal(user, found[0].operator, tuple(memberships), key, _identity(found[0]))
 
     async def add_key(self, key: ApiKey, secret_hash: str) -> None:
         """Raises Conflict when the identifier is taken."""
@@ -97,9 +107,51 @@ class People(Rows):
             raise NotFound(f"There is no user {user!r}.", user=user)
         await self._put(members, {"project": project, "user": user, "role": role.value})
 
+    async def identities(self, project: str) -> tuple[tuple[Member, Identity], ...]:
+        joined = select(members.c.user, members.c.role, users.c.uid, users.c.gid, users.c.gids).join_from(members, users)
+        found = await self._all(joined.where(members.c.project == project))
+        pairs = ((Member(row.user, Role(row.role)), _identity(row)) for row in sorted(found, key=lambda r: r.user))
+        return tuple((member, identity) for member, identity in pairs if identity is not None)
+
+    async def accounts(self, project: str) -> tuple[Account, ...]:
+        found = await self._all(select(accounts).where(accounts.c.project == project))
+        return tuple(sorted((_account(row) for row in found), key=lambda a: a.name))
+
+    async def set_account(self, project: str, account: Account) -> None:
+        """Raises NotFound where there is no such project."""
+        if await self._first(select(projects.c.name).where(projects.c.name == project)) is None:
+            raise NotFound(f"There is no project {project!r}.", project=project)
+        await self._free(account.identity.uid, account=(project, account.name))
+        await self._put(accounts, {"project": project, "name": account.name, **_values(account.identity)})
+
+    async def remove_account(self, project: str, name: str) -> bool:
+        this = (accounts.c.project == project) & (accounts.c.name == name)
+        return bool(await self._change(delete(accounts).where(this).returning(accounts.c.name)))
+
+    async def _free(self, uid: int, *, user: str | None = None, account: tuple[str, str] | None = None) -> None:
+        """Raises Conflict when the uid is anybody's but the one it is for. Writers come one after the other, so this leaves no gap."""
+        holder = await self._first(select(users.c.name).where(users.c.uid == uid))
+        if holder is not None and holder.name != user:
+            raise Conflict(f"The uid {uid} is that of user {holder.name!r} already.", uid=uid)
+        taken = await self._first(select(accounts.c.project, accounts.c.name).where(accounts.c.uid == uid))
+        if taken is not None and (taken.project, taken.name) != account:
+            raise Conflict(f"The uid {uid} is that of account {taken.name!r} of project {taken.project!r} already.", uid=uid)
+
 
 def _user(row: Row[Any]) -> User:
-    return User(row.name, row.operator, row.created)
+    return User(row.name, row.operator, row.created, _identity(row))
+
+
+def _account(row: Row[Any]) -> Account:
+    return Account(row.name, Identity(row.uid, row.gid, decode(tuple[int, ...], row.gids)))
+
+
+def _identity(row: Row[Any]) -> Identity | None:
+    return None if row.uid is None else Identity(row.uid, row.gid, decode(tuple[int, ...], row.gids))
+
+
+def _values(identity: Identity) -> dict[str, Any]:
+    return {"uid": identity.uid, "gid": identity.gid, "gids": encode(identity.gids)}
 
 
 def _key(row: Row[Any]) -> ApiKey:

@@ -65,6 +65,9 @@ users = Table(
     Column("operator", Boolean, nullable=False),
     Column("password_hash", String),
     Column("created", UtcDateTime, nullable=False),
+    Column("uid", Integer, unique=True, index=True),  # with gid and gids a spin.model.principal.Identity; all three or none
+    Column("gid", Integer),
+    Column("gids", Text),
 )
 
 api_keys = Table(
@@ -92,6 +95,17 @@ members = Table(
     Column("project", ForeignKey("projects.name", ondelete="CASCADE"), primary_key=True),
     Column("user", ForeignKey("users.name", ondelete="CASCADE"), primary_key=True, index=True),
     Column("role", String, nullable=False),
+)
+
+# Collaboration accounts. A uid is one account's, or one user's (the repository looks at both tables).
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("project", ForeignKey("projects.name", ondelete="CASCADE"), primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("uid", Integer, nullable=False, unique=True, index=True),
+    Column("gid", Integer, nullable=False),
+    Column("gids", Text, nullable=False),
 )
 
 deployments = Table(

@@ -28,13 +28,15 @@ async def allow(work: UnitOfWork, principal: Principal, action: Action, project:
         return name
     role = principal.role_in(name)
     needed = least_role(action)
+    if needed is None:
+        raise NotAllowed(f"You may not {action.value}: only the operators of this site may.", needed="operator", project=name)
     owners = [m.user for m in await work.members(name) if m.role is Role.OWNER]
     raise NotAllowed(
-        f"You may not {action.value}: that needs the role {needed.value if needed else 'operator'} in project {name!r}, "
+        f"You may not {action.value}: that needs the role {needed.value} in project {name!r}, "
         f"and you are {role.value if role else 'no member'} there. "
         + (f"Its owners can change that: {', '.join(owners)}." if owners else "It has no owner: ask the operators."),
         project=name,
-        needed=needed.value if needed else "operator",
+        needed=needed.value,
         role=role.value if role else None,
         owners=owners,
     )

@@ -20,6 +20,7 @@ TABLE = {
     Action.REMOVE: (False, True, True, True),
     Action.REMOVE_VOLUMES: (False, False, True, True),
     Action.MEMBERS: (False, False, True, True),
+    Action.ACCOUNTS: (False, False, False, True),
     Action.USERS: (False, False, False, True),
     Action.PROJECTS: (False, False, False, True),
 }

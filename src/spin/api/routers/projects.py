@@ -1,12 +1,13 @@
-"""Projects and their members."""
+"""Projects, their members and collaboration accounts."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 
 from spin.api.context import PREFIX, NamePath, Person, ProjectPath, ThePlatform
-from spin.api.schemas import MemberIn, ProjectIn
-from spin.ports.store import Member
+from spin.api.schemas import IdentityIn, MemberIn, ProjectIn
+from spin.ports.store import Account, Member
+from spin.usecases.identities import list_accounts, remove_account, set_account
 from spin.usecases.projects import Membership, create_project, list_members, list_projects, remove_member, set_member
 
 router = APIRouter(prefix=PREFIX + "/projects", tags=["projects"])
@@ -35,3 +36,20 @@ async def put_member(platform: ThePlatform, person: Person, project: ProjectPath
 @router.delete("/{project}/members/{user}", status_code=204, summary="Remove a member (owners)")
 async def delete_member(platform: ThePlatform, person: Person, project: ProjectPath, user: NamePath) -> None:
     await remove_member(platform, person, project, user)
+
+
+@router.get("/{project}/accounts", summary="The project's collaboration accounts on the site's filesystems")
+async def get_accounts(platform: ThePlatform, person: Person, project: ProjectPath) -> tuple[Account, ...]:
+    return await list_accounts(platform, person, project)
+
+
+@router.put("/{project}/accounts/{account}", summary="Make a collaboration account, or change its numbers (operators)")
+async def put_account(
+    platform: ThePlatform, person: Person, project: ProjectPath, account: NamePath, body: IdentityIn
+) -> Account:
+    return await set_account(platform, person, project, account, body.value())
+
+
+@router.delete("/{project}/accounts/{account}", status_code=204, summary="Remove a collaboration account (operators)")
+async def delete_account(platform: ThePlatform, person: Person, project: ProjectPath, account: NamePath) -> None:
+    await remove_account(platform, person, project, account)

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 import spin
 from spin.api.context import PREFIX, Person, ThePlatform
+from spin.model.principal import Identity
 from spin.usecases.environments import EnvironmentView, list_environments
 from spin.usecases.projects import Membership
 
@@ -36,6 +37,8 @@ class WhoAmI:
     projects: tuple[Membership, ...]
     key: str | None
     """Identifier of the API key that signed the request; null for a password."""
+    identity: Identity | None
+    """On the site's filesystems; null for who has none."""
 
 
 @router.get("/site", summary="The site, for clients that are not signed in yet")
@@ -48,7 +51,7 @@ async def show_site(platform: ThePlatform) -> SiteView:
 @router.get("/whoami", summary="Who is signed in, and the projects they are a member of")
 async def whoami(person: Person) -> WhoAmI:
     projects = tuple(Membership(name, role) for name, role in sorted(person.memberships))
-    return WhoAmI(person.user, person.operator, projects, person.key)
+    return WhoAmI(person.user, person.operator, projects, person.key, person.identity)
 
 
 @router.get("/environments", summary="The environments, and whether their engines answer")
