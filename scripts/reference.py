@@ -16,7 +16,7 @@ from spin.cli import rules as pages
 from spin.cli.lazy import Noun, Row
 from spin.main import SERVE
 from spin.model.finding import Description
-from spin.policy import RULES, WITHOUT_ADDRESSES, Rule, keys
+from spin.policy import RULES, WITHOUT_ADDRESSES, Rule, keys, settings
 
 EXTRA = {"serve": SERVE}
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -122,7 +122,26 @@ def site_file() -> str:
         given: Any = {site.Environment: site.Site().environments, site.PortClass: site.Site().port_classes}.get(kind, ())
         if given:
             lines += ["By default:\n", "```toml", "\n\n".join(table(heading.strip("# `"), item) for item in given), "```\n"]
-    return "\n".join(lines)
+    return "\n".join([*lines, *rule_settings()])
+
+
+def rule_settings() -> Iterator[str]:
+    """What `[rules.<code>]` may hold: the rules whose severity may be chosen, and the parameters of each."""
+    found = [rule for rule in pages.catalogue().values() if isinstance(rule, Rule)]
+    yield f"## `[rules.<code>]`\n\n{RULE_SETTINGS_INTRODUCTION}"
+    yield from ("| rule | severity | may be |", "| --- | --- | --- |")
+    for rule in found:
+        if len(settings.severities(rule)) > 1:
+            others = [name for name in settings.severities(rule) if name != rule.severity.value]
+            yield f"| [`{rule.code}`](../rules/{rule.code}.md) | {rule.severity.value} | {', '.join(others)} |"
+    yield "\nWhat rules go by:\n"
+    yield from ("| rule | key | default | meaning |", "| --- | --- | --- | --- |")
+    for rule in found:
+        for parameter in rule.parameters:
+            beyond = f" At most: {codes(list(parameter.within))}." if parameter.within else ""
+            link = f"[`{rule.code}`](../rules/{rule.code}.md)"
+            yield f"| {link} | `{parameter.name}` | {toml(parameter.default)} | {cell(parameter.meaning)}{beyond} |"
+    yield ""
 
 
 def table(heading: str, item: Any) -> str:
@@ -130,6 +149,19 @@ def table(heading: str, item: Any) -> str:
     written = [(f.name, getattr(item, f.name), f.default) for f in fields(item)]
     return "\n".join([heading, *(f"{name} = {toml(value).strip('`')}" for name, value, usual in written if value != usual)])
 
+
+RULE_SETTINGS_INTRODUCTION = """How severe a rule is, and the numbers and lists that it goes by, by its [code](../rules/README.md).
+`off` is a severity too: the rule is not looked at. A refusal that protects the host or other people's stacks cannot be made
+weaker; the platform does not start with a file that tries.
+
+```toml
+[rules.latest]
+severity = "refuse"
+
+[rules.service-names]
+kinds = ["api", "db", "web", "worker"]
+```
+"""
 
 SITE_INTRODUCTION = """The operators' rules, in TOML. `spin serve --config FILE` reads it. Every key has a default, so that no file at
 all is a working site; a key that is not on this page is an error. A list that is given replaces the default list as a whole.

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import ipaddress
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from spin.errors import InvalidInput
 
@@ -117,6 +118,8 @@ class Site:
     """Classes of publishable ports; 80 and 443 always go through the edge."""
     limits: Limits = field(default_factory=Limits)
     """Defaults and ceilings."""
+    rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Rules that are not as they come, by code: how severe they are, and their numbers and lists."""
 
     def environment(self, name: str) -> Environment | None:
         return next((e for e in self.environments if e.name == name), None)
@@ -135,7 +138,10 @@ class Site:
 
 
 def parse_site(text: str, source: str = "spin.toml") -> Site:
-    """The site described by TOML `text`. Raises InvalidInput naming the key (and `source`) for anything it does not know."""
+    """The site described by TOML `text`, but for its `rules`, which `spin.policy.read_site` looks at.
+
+    Raises InvalidInput naming the key (and `source`) for anything it does not know.
+    """
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -178,9 +184,23 @@ def _value(hint: Any, value: Any, source: str, where: str) -> Any:
         if not good or isinstance(value, bool):
             raise InvalidInput(f"{source}: {where}: {hint.__name__} expected, not {value!r}", file=source, key=where)
         return hint(value)
+    if get_origin(hint) is Mapping:
+        return _tables(value, source, where)
     arguments = getattr(hint, "__args__", None)
     if arguments is None:
         return _build(hint, value, source, where + ".")
     if not isinstance(value, list):
         raise InvalidInput(f"{source}: {where}: a list is expected", file=source, key=where)
     return tuple(_value(arguments[0], item, source, f"{where}[{i}]") for i, item in enumerate(value))
+
+
+def _tables(value: Any, source: str, where: str) -> Mapping[str, Mapping[str, Any]]:
+    """A table of tables, whose keys somebody else knows."""
+    if not isinstance(value, dict):
+        raise InvalidInput(f"{source}: {where}: a table is expected here", file=source, key=where)
+    found = {}
+    for name, table in value.items():
+        if not isinstance(table, dict):
+            raise InvalidInput(f"{source}: {where}.{name}: a table is expected here", file=source, key=f"{where}.{name}")
+        found[name] = {key: tuple(item) if isinstance(item, list) else item for key, item in table.items()}
+    return found

@@ -17,7 +17,7 @@ from spin.cli import commands
 from spin.cli.lazy import Noun
 from spin.main import SERVE
 from spin.model.names import StackName
-from spin.site import Site, parse_site
+from spin.site import Site
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
@@ -124,7 +124,7 @@ def test_the_table_of_packages_is_the_import_rule() -> None:
 @pages
 def test_site_files_in_examples_are_valid(page: Path) -> None:
     for block in re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
-        parse_site(block, page.name)
+        policy.read_site(block, page.name)
 
 
 def test_the_example_breaks_no_rule_and_is_named_after_its_directory() -> None:

@@ -10,6 +10,7 @@ from spin.errors import NotFound
 from spin.kit.text import plain, quoted
 from spin.model.finding import Description, Severity
 from spin.policy import Rule
+from spin.policy.settings import severities
 
 FOLDER = "docs/rules"
 """Where the pages are, in the repository."""
@@ -46,6 +47,7 @@ def _body(description: Description) -> Iterator[str]:
     yield f"{description.why}\n"
     if isinstance(description, Rule):
         yield f"> {shown(description.message)}\n>\n> {shown(description.instead)}\n"
+        yield from _settings(description)
     if description.site:
         yield f"With this in the site file:\n\n```toml\n{description.site}```\n"
     if description.example == description.fixed:
@@ -53,6 +55,19 @@ def _body(description: Description) -> Iterator[str]:
     else:
         yield f"## What it finds\n\n```{description.language}\n{description.example}```\n"
         yield f"## What to write\n\n```{description.language}\n{description.fixed}```\n"
+
+
+def _settings(rule: Rule) -> Iterator[str]:
+    """What a site may choose."""
+    may_be = [f"`{name}`" for name in severities(rule) if name != rule.severity.value]
+    lines = [f"- `severity`: may also be {', '.join(may_be)}."] if may_be else []
+    for parameter in rule.parameters:
+        default = (
+            ", ".join(f"`{item}`" for item in parameter.default) if isinstance(parameter.default, tuple) else parameter.default
+        )
+        lines.append(f"- `{parameter.name}`: {parameter.meaning} Default: {default or 'none'}.")
+    if lines:
+        yield "\n".join([f"In the site file, `[rules.{rule.code}]`:\n", *lines, ""])
 
 
 def _consequence(description: Description) -> str:

@@ -14,11 +14,12 @@ from typing import Annotated
 
 import typer
 
+from spin import policy
 from spin.errors import InvalidInput
 from spin.main.data import DataDirectory, default_data
 from spin.main.logs import configure_logging
 from spin.main.platform import RunningPlatform
-from spin.site import Site, parse_site
+from spin.site import Site
 
 CONFIG_BYTES = 1024**2
 NICE = 5
@@ -71,7 +72,7 @@ def read_site(path: Path | None) -> Site:
         raise InvalidInput(f"{path}: cannot be read: {error.strerror}.", file=str(path)) from None
     except UnicodeDecodeError:
         raise InvalidInput(f"{path}: is not UTF-8 text.", file=str(path)) from None
-    return parse_site(text, str(path))
+    return policy.read_site(text, str(path))
 
 
 def _operator_name() -> str:

@@ -38,9 +38,10 @@ from spin.policy import (
     unknown_key,
     update_order,
 )
-from spin.policy.case import Case, Place, Rule
+from spin.policy.case import Case, Parameter, Place, Rule
 from spin.policy.defaults import apply_defaults
-from spin.site import Site
+from spin.policy.settings import checked
+from spin.site import Site, parse_site
 
 RULES: tuple[Rule, ...] = (
     privileged.RULE,
@@ -79,6 +80,13 @@ MOST_FINDINGS = 200
 """Most findings of one rule: more help nobody, and a document may be made to give millions."""
 
 
+def read_site(text: str, source: str = "spin.toml") -> Site:
+    """The site described by TOML `text`, its rules too. Raises InvalidInput naming the key and `source`."""
+    site = parse_site(text, source)
+    checked(site, DESCRIPTIONS, source)
+    return site
+
+
 def audit(submission: Submission, spec: StackSpec, site: Site) -> tuple[Finding, ...]:
     """Every finding about the stack. `spec` is what `submission` was lowered to.
 
@@ -107,10 +115,12 @@ __all__ = [
     "RULES",
     "WITHOUT_ADDRESSES",
     "Case",
+    "Parameter",
     "Place",
     "Rule",
     "apply_defaults",
     "audit",
     "audit_engine",
+    "read_site",
     "refusals",
 ]

@@ -7,16 +7,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from spin.model.finding import Severity
-from spin.policy.case import Case, Place, Rule
+from spin.policy.case import Case, Parameter, Place, Rule
 
-ALLOWED = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID")
+OF_DOCKER = (
+    *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW"),
+    *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
+)
+"""What Docker gives to any container. No site can allow more: the rest are ways out of a container."""
+
+ALLOWED = Parameter(
+    "allowed",
+    ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"),
+    "Capabilities that a service may add back with `cap_add`.",
+    within=OF_DOCKER,
+)
 
 
 def _find(case: Case) -> Iterator[Place]:
+    allowed = ALLOWED.of(case)
     for service in case.spec.services:
         for capability in service.cap_add:
-            if capability not in ALLOWED:
-                values = {"capability": capability, "allowed": ", ".join(ALLOWED)}
+            if capability not in allowed:
+                values = {"capability": capability, "allowed": ", ".join(allowed) or "none"}
                 yield Place(f"services.{service.name}.cap_add", service.name, values)
 
 
@@ -42,4 +54,5 @@ RULE = Rule(
             cap_add: [CHOWN, SETGID, SETUID]
     """,
     find=_find,
+    parameters=(ALLOWED,),
 )

@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar, cast
 
 from spin.kit.text import plain, quoted
-from spin.model.finding import Description, Finding
+from spin.model.finding import Description, Finding, Severity
 from spin.model.stack import StackSpec
 from spin.model.submission import locate
 from spin.site import Site
+
+T = TypeVar("T", int, float, str, bool, tuple[str, ...])
+
+SEVERITY = "severity"
+"""The setting that every rule of the audit has."""
+OFF = "off"
+"""The severity of a rule that is not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter(Generic[T]):
+    """A number, text or list of a rule that operators choose: `[rules.<code>] <name> = …`. Its type is that of its default."""
+
+    name: str
+    default: T
+    meaning: str
+    """One sentence, for the reference of the site file, with the unit."""
+    within: tuple[str, ...] | None = None
+    """Of a list: all that it may hold, where more would weaken what protects the host or other people's stacks."""
+
+    def of(self, case: Case) -> T:
+        """What it is for the rule that is being judged: the site's, else the default."""
+        return cast("T", case.settings.get(self.name, self.default))
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +43,8 @@ class Case:
     document: Mapping[str, Any]
     spec: StackSpec
     site: Site
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The site's settings of the rule that is being judged; `Parameter.of` reads them."""
 
     def services(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Name and mapping of each service of the document."""
@@ -44,11 +69,18 @@ class Rule(Description):
     message: str
     instead: str
     find: Callable[[Case], Iterable[Place]]
+    parameters: tuple[Parameter[Any], ...] = ()
 
     def findings(self, case: Case, positions: Mapping[str, str]) -> Iterator[Finding]:
-        for place in self.find(case):
+        """What it finds, by the site's settings."""
+        settings = case.site.rules.get(self.code, {})
+        severity = settings.get(SEVERITY, self.severity.value)
+        if severity == OFF:
+            return
+        judged = replace(self, severity=Severity(severity))
+        for place in self.find(replace(case, settings=settings)):
             values = {key: plain(str(value), 800) for key, value in place.values.items()}
-            yield self.finding(
+            yield judged.finding(
                 self.message.format(**values),
                 (self.instead if place.instead is None else place.instead).format(**values),
                 service=place.service,

@@ -1,24 +1,33 @@
-"""The tag `latest` says nothing about what runs."""
+"""A tag that moves, such as `latest`, says nothing about what runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from spin.model.finding import Severity
-from spin.policy.case import Case, Place, Rule
+from spin.policy.case import Case, Parameter, Place, Rule
+
+TAGS = Parameter(
+    "tags",
+    ("latest", "main", "master", "develop", "dev", "edge", "nightly", "unstable"),
+    "Tags that are given to another image again and again.",
+)
 
 
 def _find(case: Case) -> Iterator[Place]:
+    tags = TAGS.of(case)
     for service in case.spec.services:
-        if service.image.reference.endswith(":latest"):
-            yield Place(f"services.{service.name}.image", service.name, {"repository": service.image.repository})
+        repository = service.image.repository
+        tag = service.image.reference.removeprefix(repository).partition("@")[0].removeprefix(":")
+        if tag in tags:
+            yield Place(f"services.{service.name}.image", service.name, {"repository": repository, "tag": tag})
 
 
 RULE = Rule(
     code="latest",
     severity=Severity.ADVISE,
     title="The tag says which version runs",
-    message="The tag `latest` does not say which version runs, and names another image tomorrow.",
+    message="The tag `{tag}` does not say which version runs, and names another image tomorrow.",
     instead="Give the image a tag of its own for each version, such as {repository}:1.0.",
     why="`latest` is whatever was pushed last. On the original platform replicas ran different images under that name, "
     "and nobody knew which. Here a digest is pinned when a change is accepted, so replicas are alike; but the file "
@@ -34,4 +43,5 @@ RULE = Rule(
             image: nginx:1.27
     """,
     find=_find,
+    parameters=(TAGS,),
 )

@@ -12,8 +12,8 @@ from spin import compose, policy
 from spin.cli.rules import catalogue, page, page_name
 from spin.errors import InvalidInput
 from spin.model.finding import Description, Finding, Severity
-from spin.policy import audit, audit_engine
-from spin.site import Site, parse_site
+from spin.policy import audit, audit_engine, read_site
+from spin.site import Site
 from support.compose import loaded, lowered
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -26,7 +26,7 @@ judged = pytest.mark.parametrize("what", IN_DOCUMENT, ids=[d.code for d in IN_DO
 
 def found(text: str, site_text: str = "") -> tuple[Finding, ...]:
     """All that is said of a file, on the way that it takes: loaded, lowered, audited."""
-    site = parse_site(site_text) if site_text else Site()
+    site = read_site(site_text) if site_text else Site()
     submission = loaded(text, files={"./password.txt": b"secret"})
     spec = lowered(submission)
     engine = audit_engine(spec, site, submission.positions, service_addresses=False)

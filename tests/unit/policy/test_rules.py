@@ -96,7 +96,7 @@ def test_the_hard_floor(keys: str, rule: str, key: str) -> None:
         "security_opt: ['no-new-privileges:true']",
         "sysctls: {}",
         "volumes: ['data:/a', 'x:/b', {type: volume, source: data, target: /c}, {type: tmpfs, target: /d}]",
-        f"cap_add: {list(ALLOWED)}\ncap_drop: [ALL]",
+        f"cap_add: {list(ALLOWED.default)}\ncap_drop: [ALL]",
         "ports: ['80:3000', '8080:80', '60000-60003:1-4/udp', '5432:5432']",
         "ports: ['80', '81/udp', {target: 90}]",
         "x-spin: {http: 80, hosts: [spin.localhost.example.org, notspin.localhost]}",
