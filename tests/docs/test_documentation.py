@@ -15,6 +15,7 @@ import pytest
 from spin import compose, policy
 from spin.cli import commands
 from spin.cli.lazy import Noun
+from spin.diagram import Surroundings, mermaid, picture
 from spin.main import SERVE
 from spin.model.names import StackName
 from spin.site import Site
@@ -125,6 +126,16 @@ def test_the_table_of_packages_is_the_import_rule() -> None:
 def test_site_files_in_examples_are_valid(page: Path) -> None:
     for block in re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
         policy.read_site(block, page.name)
+
+
+def test_the_picture_of_the_example_is_what_the_command_draws() -> None:
+    folder = ROOT / "examples" / "three-tier"
+    submission = compose.load(
+        [("compose.yaml", (folder / "compose.yaml").read_text())], {}, lambda path: (folder / path).read_bytes(), dotenv=None
+    )
+    spec = compose.lower(submission, stack=StackName(folder.name), registry_host="localhost:5000", project="science")
+    drawn = mermaid(picture(spec, Surroundings.of_site(folder.name, "development", Site())))
+    assert f"```mermaid\n{drawn}```" in (ROOT / "docs" / "getting-started.md").read_text()
 
 
 def test_the_example_breaks_no_rule_and_is_named_after_its_directory() -> None:

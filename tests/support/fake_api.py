@@ -162,6 +162,7 @@ class FakeApi:
             "registry": "localhost:5999",
             "edge_port": 8080,
             "environments": environments,
+            "port_classes": [{"name": "public", "reach": "everyone", "ports": ["8080", "60000-60050"]}],
         }
 
     def _stacks(self, seen: Seen, environment: str, name: str = "", verb: str = "") -> Any:

@@ -42,6 +42,7 @@ _LOOK: dict[str, Row] = {
     "revisions": Command("spin.cli.revisions:revisions", "List a stack's revisions: who changed what, and when."),
     "diff": Command("spin.cli.revisions:diff", "Print what differs between two revisions of a stack."),
     "inspect": Command("spin.cli.stack:inspect", "Print everything known of a stack or service as JSON."),
+    "diagram": Command("spin.cli.diagram:diagram", "Draw a stack, with the list of its public and private ports."),
     "export": Command("spin.cli.export:export", "Write a stack's Compose file to a folder or tar file."),
     "stack": Noun("Stacks.", {"ls": Command("spin.cli.stack:ls", "List stacks.")}),
     "volume": Noun("Volumes.", {"ls": Command("spin.cli.volume:ls", "List volumes, also of stacks that are gone.")}),
@@ -125,6 +126,11 @@ _ELSEWHERE = {
     "users": "user ls",
     "projects": "project ls",
     "copy": "promote",
+    "viz": "diagram",
+    "graph": "diagram",
+    "draw": "diagram",
+    "ports": "diagram",
+    "port": "diagram",
 }
 """Words of Docker Compose, Kubernetes and the original Spin, and what does the same here."""
 

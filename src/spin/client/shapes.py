@@ -10,6 +10,12 @@ class EnvironmentName(TypedDict):
     description: str
 
 
+class PortClassView(TypedDict):
+    name: str
+    reach: str
+    ports: list[str]
+
+
 class SiteView(TypedDict):
     version: str
     domain: str
@@ -17,6 +23,7 @@ class SiteView(TypedDict):
     """Host and port of the registry, as they stand in image references."""
     edge_port: int
     environments: list[EnvironmentName]
+    port_classes: list[PortClassView]
 
 
 class Membership(TypedDict):

@@ -73,6 +73,11 @@ def host_label(service: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", service.lower()).strip("-")
 
 
+def service_host(stack: str, environment: str, service: str, domain: str) -> str:
+    """The host name that every service with a public port has."""
+    return f"{host_label(service)}.{stack}.{environment}.{domain}"
+
+
 def container_name(stack: str, service: str, slot: int) -> str:
     """The name people see: `stack-service-N` (DOMAIN: Words). Engines may add to it to keep sites and revisions apart."""
     return f"{stack}-{service}-{slot}"

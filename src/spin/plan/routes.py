@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from spin.model.names import DeploymentKey, host_label
+from spin.model.names import DeploymentKey, service_host
 from spin.model.observed import Instance, Phase, Route, ServiceAddress, Snapshot, Tables
 from spin.model.stack import ServiceSpec
 from spin.model.steps import RouteTo, Step, Unroute
@@ -21,7 +21,7 @@ def hosts_of(key: DeploymentKey, service: ServiceSpec, domain: str) -> tuple[str
     """The names at which the edge serves `service`: the one that every service with a public port has, then its own ones."""
     if service.http is None:
         return ()
-    standard = f"{host_label(service.name)}.{key.stack}.{key.environment}.{domain}"
+    standard = service_host(key.stack, key.environment, service.name, domain)
     return (standard, *(h for h in service.http.hosts if h != standard))
 
 

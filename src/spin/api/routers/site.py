@@ -22,12 +22,24 @@ class EnvironmentName:
 
 
 @dataclass(frozen=True, slots=True)
+class PortClassView:
+    """A class of ports that may be published outside a stack."""
+
+    name: str
+    reach: str
+    """Who can reach it."""
+    ports: tuple[str, ...]
+    """Single ports and ranges."""
+
+
+@dataclass(frozen=True, slots=True)
 class SiteView:
     version: str
     domain: str
     registry: str
     edge_port: int
     environments: tuple[EnvironmentName, ...]
+    port_classes: tuple[PortClassView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +57,8 @@ class WhoAmI:
 async def show_site(platform: ThePlatform) -> SiteView:
     site = platform.site
     environments = tuple(EnvironmentName(e.name, e.description) for e in site.environments)
-    return SiteView(spin.__version__, site.domain, site.registry_host, site.edge_port, environments)
+    classes = tuple(PortClassView(c.name, c.reach, c.ports) for c in site.port_classes)
+    return SiteView(spin.__version__, site.domain, site.registry_host, site.edge_port, environments, classes)
 
 
 @router.get("/whoami", summary="Who is signed in, and the projects they are a member of")
