@@ -114,6 +114,7 @@ def site_file() -> str:
         (site.Environment, "## `[[environments]]`"),
         (site.PortClass, "## `[[port_classes]]`"),
         (site.Limits, "## `[limits]`"),
+        (site.Retention, "## `[retention]`"),
     ):
         docstrings = attribute_docstrings(source, kind.__name__)
         lines += [f"{heading}\n", f"{inspect.getdoc(kind)}\n", "| key | default | meaning |", "| --- | --- | --- |"]

@@ -72,6 +72,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How long what happened is remembered."""
+
+    events_days: int = 30
+    """Events of stacks (`spin events`) are forgotten after so many days."""
+    events_per_stack: int = 2000
+    """Of one stack so many events are kept at most, the newest."""
+    audit_days: int = 365
+    """What people asked for (`spin audit`), accepted or refused, is forgotten after so many days."""
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """The site."""
 
@@ -120,6 +132,8 @@ class Site:
     """Defaults and ceilings."""
     rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Rules that are not as they come, by code: how severe they are, and their numbers and lists."""
+    retention: Retention = field(default_factory=Retention)
+    """How long what happened is remembered."""
 
     def environment(self, name: str) -> Environment | None:
         return next((e for e in self.environments if e.name == name), None)

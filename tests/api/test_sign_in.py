@@ -58,7 +58,8 @@ def verified(world: World) -> int:
 
 async def test_a_key_as_bearer_or_as_basic_password_of_its_owner_signs_in(world: World) -> None:
     key = world.keys["dora"]
-    expected = {"user": "dora", "operator": False, "projects": [{"name": "lab", "role": "developer"}], "key": key.split("_")[1]}
+    lab = {"name": "lab", "role": "developer"}
+    expected = {"user": "dora", "operator": False, "projects": [lab], "key": key.split("_")[1], "identity": None}
     for headers in ({"Authorization": f"Bearer {key}"}, basic("dora", key), {"Authorization": f"bearer  {key}"}):
         answer = await ask(world, headers)
         assert (answer.status_code, answer.json()) == (200, expected)
@@ -67,7 +68,7 @@ async def test_a_key_as_bearer_or_as_basic_password_of_its_owner_signs_in(world:
 async def test_a_password_signs_in(world: World) -> None:
     await world.as_("root").post("/users", json={"name": "paula", "password": PASSWORD})
     answer = await ask(world, basic("paula", PASSWORD))
-    assert answer.json() == {"user": "paula", "operator": False, "projects": [], "key": None}
+    assert answer.json() == {"user": "paula", "operator": False, "projects": [], "key": None, "identity": None}
     async with world.store.begin() as work:
         assert str(await work.password_hash("paula")).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
@@ -214,6 +215,7 @@ async def test_the_first_start_makes_an_operator_once(tmp_path: Path) -> None:
         "operator": True,
         "projects": [{"name": "admin", "role": "owner"}],
         "key": key.split("_")[1],
+        "identity": None,
     }
 
 

@@ -264,3 +264,24 @@ def test_environments_and_volumes_are_listed(lab, name) -> None:
     environments = lab("environment", "ls").out
     assert environments.splitlines()[1].split()[:2] == ["development", "ready"]
     assert f"{name}/data" in lab("volume", "ls").out
+
+
+def test_what_happened_and_who_asked_for_it_is_told(lab, name) -> None:
+    lab("up", "-m", "first")
+    lab("rm", name, "--yes")
+    lab("stop", f"{name}/web")
+    happened = lab("events", f"{name}/web")
+    assert happened.status == 0, happened.err
+    assert "web: initializing -> healthy" in happened.out
+    assert " -- " in next(line for line in happened.out.splitlines() if "create web-1" in line)
+    everything = lab("events", "--last", "1000")
+    assert f"development/{name}  otto: revision 1:" in everything.out
+    asked = lab("audit", name)
+    first, second, *_ = asked.out.splitlines()
+    assert "accepted  otto (127.0.0.1 key " in first
+    assert first.endswith(" -- first")
+    assert "the stack is to be removed" in second
+    assert "refused" in lab("audit", name, "--only", "refused").out
+    assert json.loads(lab("audit", name, "--json").out)[0]["verb"] == "up"
+    assert lab("audit", "--site").status == 4
+    assert lab("events", "nothing-like-it").err == "Nothing is known to have happened to nothing-like-it in development.\n"

@@ -21,6 +21,7 @@ from spin.api.passwords import Argon2Passwords
 from spin.edge.simulated import SimulatedEdge
 from spin.engines.simulated import SimulatedEngine
 from spin.errors import RegistryUnavailable
+from spin.model.event import Event, EventQuery
 from spin.model.image import ImageFacts
 from spin.model.names import DeploymentKey, EnvironmentName, ProjectName, StackName
 from spin.model.principal import Role
@@ -126,12 +127,18 @@ class World:
         self._clients.clear()
 
     async def rows(self) -> dict[str, int]:
-        """How many rows each table has."""
+        """How many rows each table has, the journal apart: what was refused stands there and nowhere else."""
         async with self.store.engine.connect() as connection:
             return {
                 table.name: (await connection.execute(select(func.count()).select_from(table))).scalar_one()
                 for table in metadata.sorted_tables
+                if table.name != "events"
             }
+
+    async def journal(self) -> tuple[Event, ...]:
+        """Every event there is."""
+        async with self.store.begin() as work:
+            return await work.events(EventQuery(last=10_000))
 
     async def up(
         self, stack: str = "shop", person: str = "dora", environment: str = "development", **body: Any

@@ -19,7 +19,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from spin.api.problems import from_error, problem
 from spin.errors import Failed, InvalidInput, NotSignedIn, SpinError
+from spin.model.event import Caller
 from spin.model.principal import Principal
+from spin.usecases.journal import caller
 from spin.usecases.platform import Platform
 from spin.usecases.sign_in import authenticate
 
@@ -119,7 +121,16 @@ class SignIn:
                 await from_error(error)(scope, receive, send)
                 return
             scope.setdefault("state", {})["principal"] = principal
+            caller.set(_caller(scope))
         await self._app(scope, receive, send)
+
+
+def _caller(scope: Scope) -> Caller:
+    """From where the request came, for the journal."""
+    address = scope["client"][0] if scope.get("client") else ""
+    agent = "".join(c for c in Headers(scope=scope).get("user-agent", "") if c.isprintable())
+    request_id = structlog.contextvars.get_contextvars().get("request_id", "")
+    return Caller(address[:64], agent[:120], request=request_id)
 
 
 async def sign_in(platform: Platform, authorization: str | None) -> Principal:

@@ -39,6 +39,10 @@ _RUN: dict[str, Row] = {
 _LOOK: dict[str, Row] = {
     "ps": Command("spin.cli.ps:ps", "List services, or containers, with their state and addresses."),
     "logs": Command("spin.cli.logs:logs", "Print what containers have written."),
+    "events": Command("spin.cli.events:events", "Print what happened to stacks: when, who or what did it, and why."),
+    "audit": Command(
+        "spin.cli.events:audit", "Print who asked for which change, from where, and whether it was accepted or refused."
+    ),
     "revisions": Command("spin.cli.revisions:revisions", "List a stack's revisions: who changed what, and when."),
     "diff": Command("spin.cli.revisions:diff", "Print what differs between two revisions of a stack."),
     "inspect": Command("spin.cli.stack:inspect", "Print everything known of a stack or service as JSON."),

@@ -61,8 +61,17 @@ def duration(text: str) -> timedelta | None:
     return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
 
 
-def since(text: str, now: datetime) -> str:
-    """What `--since` means, as RFC 3339: a length of time before `now`, or a date and time (local where no offset is given).
+def local(text: str) -> str:
+    """The API's time `text` as the clock on this machine's wall shows it: `2026-01-31 12:00:05`; unreadable text as it is."""
+    try:
+        return f"{parse_time(text).astimezone():%Y-%m-%d %H:%M:%S}"
+    except ValueError:
+        return text
+
+
+def since(text: str, now: datetime, *, option: str = "--since") -> str:
+    """What `--since` (or another `option`) means, as RFC 3339: a length of time before `now`, or a date and time, which is local where
+    no offset is given.
 
     Raises InvalidInput.
     """
@@ -73,6 +82,6 @@ def since(text: str, now: datetime) -> str:
         return datetime.fromisoformat(text).astimezone(UTC).isoformat()
     except ValueError:
         raise InvalidInput(
-            f"--since {text}: give a length of time (90s, 15m, 1h30m, 2d) or a time (2026-01-31T12:00, with Z or an offset "
+            f"{option} {text}: give a length of time (90s, 15m, 1h30m, 2d) or a time (2026-01-31T12:00, with Z or an offset "
             "where it is not local)."
         ) from None

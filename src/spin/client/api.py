@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self, cast
 
 from spin.client.shapes import (
     AccountView,
     EnvironmentView,
+    EventView,
     IdentityView,
     KeyView,
     MemberView,
@@ -21,7 +23,7 @@ from spin.client.shapes import (
     VolumeView,
     WhoAmI,
 )
-from spin.client.stack import Stack
+from spin.client.stack import LONG_POLL_SECONDS, Stack
 from spin.client.transport import Transport, path_of
 
 
@@ -138,6 +140,66 @@ class Client:
 
     def volumes(self, project: str) -> list[VolumeView]:
         return cast("list[VolumeView]", self._get(path_of("projects", project, "volumes")))
+
+    # What happened.
+
+    def events(
+        self,
+        project: str,
+        *,
+        environment: str | None = None,
+        stack: str | None = None,
+        service: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        last: int = 100,
+    ) -> list[EventView]:
+        """The newest `last` events, in their order. Times are RFC 3339."""
+        named = {"environment": environment, "stack": stack, "service": service, "since": since, "until": until}
+        return cast("list[EventView]", self._events(path_of("projects", project, "events"), named, last))
+
+    def follow_events(
+        self,
+        project: str,
+        after: int,
+        *,
+        environment: str | None = None,
+        stack: str | None = None,
+        service: str | None = None,
+    ) -> Iterator[list[EventView]]:
+        """Events after that number as they happen, some at a time and in their order, without end."""
+        query = {"environment": environment, "stack": stack, "service": service}
+        chosen = {name: value for name, value in query.items() if value is not None}
+        while True:
+            asked = chosen | {"after": str(after), "last": "1000", "wait": f"{LONG_POLL_SECONDS:g}"}
+            path = path_of("projects", project, "events")
+            found = cast("list[EventView]", self._transport.request("GET", path, query=asked, patience=LONG_POLL_SECONDS))
+            if found:
+                after = found[-1]["number"]
+                yield found
+
+    def audit(
+        self,
+        project: str | None,
+        *,
+        environment: str | None = None,
+        stack: str | None = None,
+        user: str | None = None,
+        kind: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        last: int = 100,
+    ) -> list[EventView]:
+        """What people asked for, accepted or refused: in a project, or with None on the whole site (operators)."""
+        named = {"user": user, "kind": kind, "since": since, "until": until}
+        if project is None:
+            return cast("list[EventView]", self._events("/audit", named, last))
+        named |= {"environment": environment, "stack": stack}
+        return cast("list[EventView]", self._events(path_of("projects", project, "audit"), named, last))
+
+    def _events(self, path: str, named: Mapping[str, str | None], last: int) -> Any:
+        query = {name: value for name, value in named.items() if value is not None} | {"last": str(last)}
+        return self._transport.request("GET", path, query=query)
 
     def _get(self, path: str) -> Any:
         return self._transport.request("GET", path)

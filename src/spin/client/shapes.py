@@ -271,3 +271,28 @@ class VolumeView(TypedDict):
     engine_name: str
     created: str | None
     used_by: list[str]
+
+
+class CallerView(TypedDict):
+    address: str
+    agent: str
+    key: str | None
+    request: str
+
+
+class EventView(TypedDict):
+    number: int
+    time: str
+    kind: str
+    text: str
+    actor: str
+    verb: str
+    cause: str
+    project: str | None
+    environment: str | None
+    stack: str | None
+    service: str | None
+    container: str | None
+    revision: int | None
+    code: str | None
+    caller: CallerView | None

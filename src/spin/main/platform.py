@@ -17,7 +17,7 @@ from spin.api import build
 from spin.api.passwords import Argon2Passwords
 from spin.edge import CaddyEdge, caddy_child
 from spin.engines.docker import DockerEngine, elsewhere
-from spin.errors import Conflict, Failed, NotFound
+from spin.errors import Conflict, Failed, NotFound, SpinError
 from spin.kit.clock import SystemClock
 from spin.kit.ports import PortUnavailable, check_port, listen
 from spin.kit.processes import Child, ProcessFailed, Supervisor
@@ -39,11 +39,14 @@ from spin.registry import (
 from spin.site import Site
 from spin.store import open_store, sqlite_url
 from spin.usecases.bootstrap import ensure_operator
+from spin.usecases.events import forget_old
 from spin.usecases.notify import Notifier
 from spin.usecases.platform import Platform
 
 log = structlog.get_logger("spin.main")
 
+FORGET_EVERY = 600.0
+"""Seconds between two looks for events that are old."""
 GOODBYE = 3
 """Seconds that requests have to end when the platform stops."""
 
@@ -71,6 +74,7 @@ class RunningPlatform:
         self._operator = operator
         self._parts = AsyncExitStack()
         self._controller: Controller | None = None
+        self._platform: Platform | None = None
         self._server: _Server | None = None
 
     async def start(self) -> None:
@@ -99,6 +103,7 @@ class RunningPlatform:
         controller = Controller(World(site, store, engines, edge, clock, notifier.poke, addresses))
         platform = Platform(site, store, engines, images, Argon2Passwords(), clock, controller.wake, notifier)
         self._controller = controller
+        self._platform = platform
         await self._make_operator(platform)
         await asyncio.gather(self._start_registry(key), self._supervise(edge_child, controller))
         app = build(platform, extra_routers=[router(platform, tokens)])
@@ -107,11 +112,12 @@ class RunningPlatform:
 
     async def run(self) -> None:
         """Serve until cancelled. Raises whatever ends the API or the controller otherwise."""
-        if self._controller is None or self._server is None:
+        if self._controller is None or self._server is None or self._platform is None:
             raise RuntimeError("the platform has not been started")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._controller.run())
             tasks.create_task(self._server.serve())
+            tasks.create_task(_forget(self._platform))
 
     async def stop(self) -> None:
         """Stop the children and close everything, last come, first gone. Stacks go on."""
@@ -180,6 +186,16 @@ class RunningPlatform:
         except PortUnavailable as error:
             raise Conflict(f"{error} Choose another with --{child.name}-port.") from None
         self._parts.push_async_callback(supervisor.stop)
+
+
+async def _forget(platform: Platform) -> None:
+    """Now and then, let go of what the site need not remember any longer."""
+    while True:
+        await asyncio.sleep(FORGET_EVERY)
+        try:
+            await forget_old(platform, platform.clock.now())
+        except SpinError as error:
+            log.warning("old events could not be forgotten", reason=error.message)
 
 
 class _Server(uvicorn.Server):

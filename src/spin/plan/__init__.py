@@ -5,7 +5,7 @@ change; `routes` keeps the tables that lead to containers; `gate` and `upgrades`
 Nothing here performs I/O or knows the time: the moment is an argument.
 """
 
-from spin.plan import gate, routes, upgrades
+from spin.plan import gate, happenings, routes, upgrades
 from spin.plan.changes import Action, Changes, KeyChange, PartChange, ServiceChange, compare
 from spin.plan.desired import Desired, DesiredService, desire, progress_of
 from spin.plan.masking import masked, smells_of_secret
@@ -26,6 +26,7 @@ __all__ = [
     "compare",
     "desire",
     "gate",
+    "happenings",
     "masked",
     "plan",
     "progress_of",

@@ -68,6 +68,14 @@ class Changes:
         parts: tuple[ServiceChange | PartChange, ...] = (*self.services, *self.networks, *self.volumes)
         return not self.stack and all(part.action is Action.UNCHANGED for part in parts)
 
+    @property
+    def summary(self) -> str:
+        """Such as `web changed, db added`; the services first, then networks and volumes."""
+        said = {Action.ADD: "added", Action.CHANGE: "changed", Action.REMOVE: "removed"}
+        parts: tuple[ServiceChange | PartChange, ...] = (*self.services, *self.networks, *self.volumes)
+        found = [f"{part.name} {said[part.action]}" for part in parts if part.action in said]
+        return ", ".join(found[:8]) + (f" and {len(found) - 8} more" if len(found) > 8 else "") if found else "nothing differs"
+
     def service(self, name: str) -> ServiceChange | None:
         return next((s for s in self.services if s.name == name), None)
 

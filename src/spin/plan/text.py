@@ -26,7 +26,7 @@ from spin.plan.planner import Plan
 
 def text(step: Step) -> str:
     """Such as `stop shop-api-1 within 10 s -- scaled down`."""
-    return f"{_what(step)} -- {step.cause}"
+    return f"{what(step)} -- {step.cause}"
 
 
 def render(plan: Plan) -> str:
@@ -37,7 +37,8 @@ def render(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _what(step: Step) -> str:
+def what(step: Step) -> str:
+    """Such as `stop shop-api-1 within 10 s`."""
     match step:
         case Create():
             attempt = f", attempt {step.attempt}" if step.attempt > 1 else ""

@@ -6,12 +6,13 @@ project's objects takes the project (alone or in a DeploymentKey) and finds only
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from spin.model.event import Event, EventQuery
 from spin.model.names import DeploymentKey
 from spin.model.principal import Identity, Principal, Role
 from spin.model.revision import Deployment, Revision
@@ -187,6 +188,26 @@ class UnitOfWork(Protocol):
 
     async def remove_secret(self, project: str, environment: str, name: str) -> bool:
         """Remove all versions; whether there were any. Their numbers are not given out again."""
+        ...
+
+    # Events.
+    async def add_events(self, events: Sequence[Event]) -> None:
+        """In their order. Longer texts are cut."""
+        ...
+
+    async def events(self, query: EventQuery) -> tuple[Event, ...]:
+        """In the order of their numbers: the earliest after `query.after`, else the newest."""
+        ...
+
+    async def newest_event(self) -> int:
+        """The greatest number that was given so far; 0 = none."""
+        ...
+
+    async def forget_events(self, *, before: datetime, audit_before: datetime, most: int) -> int:
+        """Remove what is older (audit: `spin.model.event.AUDIT`), and of each stack's other events all but the newest `most`.
+
+        Returns how many went.
+        """
         ...
 
 

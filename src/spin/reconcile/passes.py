@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,12 +12,13 @@ import structlog
 
 from spin.errors import Conflict, Failed, SpinError, Unavailable
 from spin.kit.clock import Clock
+from spin.model.event import PLATFORM, Event
 from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Snapshot, Tables
 from spin.model.revision import Deployment, Goal, Origin, Revision
 from spin.model.status import DeploymentStatus, Progress, State
 from spin.model.steps import EngineStep, RouteTo, Step, Unroute
-from spin.plan import Desired, Plan, desire, gate, plan, progress_of, remember, roll_up, status, text, upgrades
+from spin.plan import Desired, Plan, desire, gate, happenings, plan, progress_of, remember, roll_up, status, text, upgrades
 from spin.plan import routes as routing
 from spin.ports.addresses import Addresses
 from spin.ports.edge import Edge
@@ -31,7 +32,7 @@ LAST_LINES = 10
 """Lines of a failing container's log that are kept with the reason."""
 LOOK_SECONDS = 120.0
 """A look that takes longer is given up, and tried again later."""
-AUTHOR = "spin"
+AUTHOR = PLATFORM
 """Who has made a revision that nobody asked for."""
 
 
@@ -107,7 +108,8 @@ class Pass:
                 await self._forget(key)
                 return None
             return self._wake(scene, todo)
-        failures = await self._execute(scene, todo.steps)
+        failures, done = await self._execute(scene, todo.steps)
+        await self._note(happenings.done(key, scene.loaded.revision.number, done, self._world.clock.now()))
         if failures:
             await self._report(scene, failures)
             raise Failed("; ".join(dict.fromkeys(message for _, message in failures)))
@@ -220,6 +222,7 @@ class Pass:
                 await work.save_deployment(deployment)
                 if revision is not None:
                     await work.add_revision(scene.key, revision)
+                await work.add_events([happenings.decided(scene.key, revision, deployment.revision, scene.now)])
         except Conflict:
             log.info("overtaken", deployment=str(scene.key))
         self._world.saved(scene.key)
@@ -239,8 +242,13 @@ class Pass:
 
     # Steps.
 
-    async def _execute(self, scene: _Scene, steps: tuple[Step, ...]) -> list[tuple[str | None, str]]:
-        """Do all steps at once (a plan's steps are safe in any order); returns (service, reason) for those that failed."""
+    async def _execute(
+        self, scene: _Scene, steps: tuple[Step, ...]
+    ) -> tuple[list[tuple[str | None, str]], list[tuple[Step, str | None]]]:
+        """Do all steps at once (a plan's steps are safe in any order).
+
+        Returns (service, reason) for those that failed, and (step, service) for those that were done.
+        """
         led = tuple(s for s in steps if isinstance(s, RouteTo | Unroute))
         engine_steps: list[EngineStep] = [s for s in steps if not isinstance(s, RouteTo | Unroute)]
         work: list[Coroutine[Any, Any, None]] = [scene.engine.execute(scene.key, step) for step in engine_steps]
@@ -252,6 +260,7 @@ class Pass:
             log.debug("step", deployment=str(scene.key), step=text(step))
         results = await asyncio.gather(*work, return_exceptions=True)
         failures: list[tuple[str | None, str]] = []
+        done: list[tuple[Step, str | None]] = []
         for step, result in zip(causes, results, strict=True):
             if isinstance(result, Unavailable):
                 raise result
@@ -260,7 +269,10 @@ class Pass:
                 failures.append((_service_of(step, scene.snapshot), result.message))
             elif isinstance(result, BaseException):
                 raise result
-        return failures
+            else:
+                carried_out = led if led and step is led[0] else (step,)
+                done += [(each, _service_of(each, scene.snapshot)) for each in carried_out]
+        return failures, done
 
     async def _lead(self, scene: _Scene, steps: tuple[Step, ...]) -> None:
         """Bring the tables to what they should be after `steps`; what is left of containers and names that are gone goes too."""
@@ -273,15 +285,26 @@ class Pass:
 
     # Status.
 
-    async def _record(self, scene: _Scene, new: DeploymentStatus) -> None:
+    async def _record(self, scene: _Scene, new: DeploymentStatus, failures: Sequence[tuple[str | None, str]] = ()) -> None:
+        """Store the status, with the events that led to it, unless it says what is stored already."""
         old = scene.loaded.status
         if old is not None and replace(old, observed=new.observed) == new:
             return
+        number = scene.loaded.revision.number
+        failed = happenings.failed(scene.key, number, failures, new.observed)
         async with self._world.store.begin(write=True) as work:
             if await work.deployment(scene.key) is None:
                 return
+            # What is stored may be newer than what this pass began with: it has stored one itself, before its steps.
+            stored = await work.status(scene.key)
             await work.save_status(scene.key, new)
+            await work.add_events([*failed, *happenings.happenings(scene.key, number, stored, new)])
         self._world.saved(scene.key)
+
+    async def _note(self, events: tuple[Event, ...]) -> None:
+        if events:
+            async with self._world.store.begin(write=True) as work:
+                await work.add_events(events)
 
     async def _report(self, scene: _Scene, failures: list[tuple[str | None, str]]) -> None:
         """Say in the status why a step failed; a service whose step failed is `failed` until a later pass gets further."""
@@ -294,7 +317,7 @@ class Pass:
         if seen.state is State.REMOVING or not reasons.keys() & {s.service for s in services}:
             state = seen.state if seen.state is State.REMOVING else State.FAILED
             detail = "; ".join(dict.fromkeys(message for _, message in failures))
-        await self._record(scene, replace(seen, state=state, services=services, detail=detail))
+        await self._record(scene, replace(seen, state=state, services=services, detail=detail), failures)
 
     async def _cannot_see(self, key: DeploymentKey, loaded: _Loaded, error: Unavailable) -> None:
         """Unknown is not dead: keep the last status, and say that it is old."""

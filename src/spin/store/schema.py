@@ -9,12 +9,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     DateTime,
     Dialect,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -179,6 +181,30 @@ secret_versions = Table(
     ForeignKeyConstraint(
         ["project", "environment", "name"], ["secrets.project", "secrets.environment", "secrets.name"], ondelete="CASCADE"
     ),
+)
+
+# What happened. No reference to anything: what is told of a stack stays when the stack is gone.
+events = Table(
+    "events",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("time", UtcDateTime, nullable=False, index=True),
+    Column("kind", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("verb", String, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("project", String),
+    Column("environment", String),
+    Column("stack", String),
+    Column("service", String),
+    Column("container", String),
+    Column("revision", Integer),
+    Column("code", String),
+    Column("caller", Text),  # the spin.model.event.Caller
+    Index("ix_events_of_stack", "project", "environment", "stack", "number"),
+    Index("ix_events_of_project", "project", "number"),
+    sqlite_autoincrement=True,  # a number is not given out again, so that followers miss nothing
 )
 
 # Facts about the store itself: by now the sealed text that tells whether a key is the right one.

@@ -9,12 +9,14 @@ from spin.model.revision import Deployment, Origin
 from spin.model.status import DeploymentStatus
 from spin.plan import progress_of, upgrades
 from spin.ports.store import UnitOfWork
+from spin.usecases.journal import accepted_change, audited
 from spin.usecases.operate import refuse_removed
 from spin.usecases.platform import Platform
 from spin.usecases.rights import find
 from spin.usecases.views import Accepted, accepted
 
 
+@audited("confirm")
 async def confirm(
     platform: Platform,
     principal: Principal,
@@ -38,7 +40,10 @@ async def confirm(
             await _refuse_rolled_back(work, deployment)
         else:
             _refuse_unfinished(deployment, await work.status(deployment.key))
-            deployment = await work.save_deployment(upgrades.confirm(deployment, platform.clock.now()))
+            now = platform.clock.now()
+            deployment = await work.save_deployment(upgrades.confirm(deployment, now))
+            text = f"revision {deployment.revision} is confirmed"
+            await accepted_change(work, principal, "confirm", text, now, key=deployment.key, revision=deployment.revision)
     platform.changed(deployment.key)
     return accepted(deployment)
 

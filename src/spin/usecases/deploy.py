@@ -8,11 +8,13 @@ from spin.model.revision import Origin
 from spin.model.stack import FailureAction
 from spin.model.submission import Submission
 from spin.usecases.admission import admit, examine, target
+from spin.usecases.journal import audited
 from spin.usecases.platform import Platform
 from spin.usecases.record import preview, record
 from spin.usecases.views import Accepted, Preview
 
 
+@audited("up")
 async def deploy(
     platform: Platform,
     principal: Principal,

@@ -24,6 +24,8 @@ FREE_FAILURES = 5
 LONGEST_PAUSE = timedelta(minutes=5)
 FORGIVEN_AFTER = timedelta(hours=1)
 """Without a further failure, a record of failures is dropped after this time."""
+MOST_REFUSALS = 60
+"""Refusals of one person that are written into the journal within a minute: who is refused without end does not fill the store."""
 AT_ONCE = 2
 """Hashes that are computed at the same time: each takes a core and 64 MiB."""
 
@@ -44,6 +46,7 @@ class Guard:
         self._key = secrets.token_bytes(32)
         self._proven: OrderedDict[bytes, datetime] = OrderedDict()
         self._attempts: OrderedDict[str, Attempts] = OrderedDict()
+        self._refusals: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
         self.room = asyncio.Semaphore(AT_ONCE)
         self.decoy: str | None = None
         """A hash that no password has, verified for unknown names, so that they take as long as known ones."""
@@ -95,3 +98,13 @@ class Guard:
             return timedelta(0)
         wait = backoff(attempts.failures - FREE_FAILURES + 1, most=LONGEST_PAUSE)
         return max(timedelta(0), attempts.last + wait - now)
+
+    def may_note_refusal(self, user: str, now: datetime) -> bool:
+        """Whether another refusal of this person is to be written down."""
+        since, count = self._refusals.pop(user, (now, 0))
+        if now - since >= timedelta(minutes=1):
+            since, count = now, 0
+        self._refusals[user] = (since, count + 1)
+        while len(self._refusals) > REMEMBERED:
+            self._refusals.popitem(last=False)
+        return count < MOST_REFUSALS

@@ -8,6 +8,7 @@ from spin.model.names import check_name
 from spin.model.principal import Identity, Principal
 from spin.ports.store import Account, User
 from spin.site import Site
+from spin.usecases.journal import accepted_change, audited
 from spin.usecases.platform import Platform
 from spin.usecases.rights import allow, allow_site
 
@@ -17,6 +18,7 @@ MOST_GROUPS = 256
 """Most further groups of one identity: NFS carries 16, and this leaves room."""
 
 
+@audited("user set")
 async def set_identity(platform: Platform, principal: Principal, user: str, identity: Identity | None) -> User:
     """Give `user` that identity; None takes it away. What runs goes on, and is judged by the new one at its next change.
 
@@ -30,6 +32,8 @@ async def set_identity(platform: Platform, principal: Principal, user: str, iden
         if found is None:
             raise NotFound(f"There is no user {user!r}.", user=user)
         await work.set_identity(user, identity)
+        text = f"{user} has {'no identity' if identity is None else f'uid {identity.uid}, gid {identity.gid}'} on the filesystems"
+        await accepted_change(work, principal, "user set", text, platform.clock.now())
     return User(found.name, found.operator, found.created, identity)
 
 
@@ -39,21 +43,27 @@ async def list_accounts(platform: Platform, principal: Principal, project: str) 
         return await work.accounts(await allow(work, principal, Action.READ, project))
 
 
+@audited("project account set")
 async def set_account(platform: Platform, principal: Principal, project: str, name: str, identity: Identity) -> Account:
     """Make a collaboration account, or change its numbers. Raises InvalidInput, and Conflict for a uid that is somebody else's."""
     async with platform.store.begin(write=True) as work:
         owner = await allow(work, principal, Action.ACCOUNTS, project)
         account = Account(check_name("collaboration account", name), checked(platform.site, identity))
         await work.set_account(owner, account)
+        text = f"the account {account.name} has uid {account.identity.uid}, gid {account.identity.gid}"
+        await accepted_change(work, principal, "project account set", text, platform.clock.now(), project=owner)
     return account
 
 
+@audited("project account rm")
 async def remove_account(platform: Platform, principal: Principal, project: str, name: str) -> None:
     """Raises NotFound when the project has no such account."""
     async with platform.store.begin(write=True) as work:
         owner = await allow(work, principal, Action.ACCOUNTS, project)
         if not name.isprintable() or not await work.remove_account(owner, name):
             raise NotFound(f"Project {owner!r} has no account {name!r}.", project=owner, account=name)
+        text = f"the account {name} is removed"
+        await accepted_change(work, principal, "project account rm", text, platform.clock.now(), project=owner)
 
 
 def checked(site: Site, identity: Identity) -> Identity:

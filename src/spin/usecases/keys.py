@@ -9,6 +9,7 @@ from spin.access import Action
 from spin.errors import InvalidInput, NotFound
 from spin.model.principal import Principal
 from spin.ports.store import ApiKey
+from spin.usecases.journal import accepted_change, audited
 from spin.usecases.platform import Platform
 from spin.usecases.rights import allow_site
 from spin.usecases.sign_in import key_hash, new_key
@@ -34,6 +35,7 @@ async def list_keys(platform: Platform, principal: Principal, user: str | None =
         return await work.keys(owner)
 
 
+@audited("key create")
 async def create_key(
     platform: Platform, principal: Principal, name: str, *, expires_days: int | None = None, user: str | None = None
 ) -> NewKey:
@@ -50,9 +52,11 @@ async def create_key(
         if await work.user(owner) is None:
             raise NotFound(f"There is no user {owner!r}.", user=owner)
         await work.add_key(ApiKey(identifier, owner, name.strip(), now, expires), key_hash(text))
+        await accepted_change(work, principal, "key create", f"the API key {identifier} of {owner} ({name.strip()}) is made", now)
     return NewKey(identifier, name.strip(), text, expires)
 
 
+@audited("key rm")
 async def remove_key(platform: Platform, principal: Principal, id: str) -> None:
     """Remove one of one's own keys, or as an operator anybody's. Raises NotFound."""
     missing = NotFound(f"You have no API key {id!r}.", id=id)
@@ -63,6 +67,8 @@ async def remove_key(platform: Platform, principal: Principal, id: str) -> None:
         if found is None or (found[0].user != principal.user and not principal.operator):
             raise missing
         await work.remove_key(found[0].user, id)
+        text = f"the API key {id} of {found[0].user} is revoked"
+        await accepted_change(work, principal, "key rm", text, platform.clock.now())
 
 
 def _owner(principal: Principal, user: str | None) -> str:

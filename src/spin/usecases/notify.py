@@ -17,12 +17,12 @@ class Notifier:
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[DeploymentKey, set[asyncio.Event]] = {}
+        self._waiting: dict[DeploymentKey | None, set[asyncio.Event]] = {}
         self.closed = False
 
     def poke(self, key: DeploymentKey) -> None:
         """Something about `key` has changed in the store."""
-        for event in self._waiting.get(key, ()):
+        for event in (*self._waiting.get(key, ()), *self._waiting.get(None, ())):
             event.set()
 
     def close(self) -> None:
@@ -33,8 +33,11 @@ class Notifier:
                 event.set()
 
     @contextmanager
-    def listen(self, key: DeploymentKey) -> Iterator[asyncio.Event]:
-        """An event that is set at each poke of `key` within the block. Clear it before reading the store, so that none is lost."""
+    def listen(self, key: DeploymentKey | None) -> Iterator[asyncio.Event]:
+        """An event that is set at each poke of `key`, or with None of any key, within the block.
+
+        Clear it before reading the store, so that none is lost.
+        """
         event = asyncio.Event()
         self._waiting.setdefault(key, set()).add(event)
         try:

@@ -9,12 +9,14 @@ from spin.access import Action
 from spin.errors import Conflict
 from spin.model.principal import Principal
 from spin.model.revision import Deployment, Goal, ServiceWish
+from spin.usecases.journal import accepted_change, audited
 from spin.usecases.logs import no_service
 from spin.usecases.platform import Platform
 from spin.usecases.rights import find, no_stack
 from spin.usecases.views import Accepted, accepted
 
 
+@audited("start")
 async def start(
     platform: Platform,
     principal: Principal,
@@ -31,9 +33,10 @@ async def start(
     def change(wish: ServiceWish) -> ServiceWish:
         return replace(wish, stopped=False, started=now, resumed=None)
 
-    return await _wish(platform, principal, project, environment, stack, services, change, expect_generation)
+    return await _wish(platform, principal, project, environment, stack, services, change, expect_generation, "start")
 
 
+@audited("stop")
 async def stop(
     platform: Platform,
     principal: Principal,
@@ -49,9 +52,10 @@ async def stop(
     def change(wish: ServiceWish) -> ServiceWish:
         return replace(wish, stopped=True)
 
-    return await _wish(platform, principal, project, environment, stack, services, change, expect_generation)
+    return await _wish(platform, principal, project, environment, stack, services, change, expect_generation, "stop")
 
 
+@audited("restart")
 async def restart(
     platform: Platform,
     principal: Principal,
@@ -67,7 +71,7 @@ async def restart(
     def change(wish: ServiceWish) -> ServiceWish:
         return replace(wish, stopped=False, restarts=wish.restarts + 1)
 
-    return await _wish(platform, principal, project, environment, stack, services, change, expect_generation)
+    return await _wish(platform, principal, project, environment, stack, services, change, expect_generation, "restart")
 
 
 async def _wish(
@@ -79,6 +83,7 @@ async def _wish(
     services: Sequence[str],
     change: Callable[[ServiceWish], ServiceWish],
     expect_generation: int | None,
+    verb: str,
 ) -> Accepted:
     """Raises NotFound for an unknown stack or service, Conflict while the stack is being removed or is not at `expect_generation`."""
     async with platform.store.begin(write=True) as work:
@@ -97,8 +102,10 @@ async def _wish(
         wishes = tuple(change(deployment.wish(name)) if name in chosen else deployment.wish(name) for name in known)
         wishes = tuple(w for w in wishes if w != ServiceWish(w.service))
         if wishes != deployment.wishes:
-            changed = replace(deployment, wishes=wishes, changed=platform.clock.now())
-            deployment = await work.save_deployment(changed)
+            now = platform.clock.now()
+            deployment = await work.save_deployment(replace(deployment, wishes=wishes, changed=now))
+            text = f"{verb} {', '.join(sorted(chosen)) if services else 'the whole stack'}"
+            await accepted_change(work, principal, verb, text, now, key=deployment.key, revision=deployment.revision)
     platform.changed(deployment.key)
     return accepted(deployment)
 

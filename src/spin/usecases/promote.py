@@ -9,6 +9,7 @@ from spin.errors import InvalidInput
 from spin.model.principal import Principal
 from spin.model.revision import Origin
 from spin.usecases.admission import Candidate, admit, reexamine, target
+from spin.usecases.journal import audited
 from spin.usecases.operate import refuse_removed
 from spin.usecases.platform import Platform
 from spin.usecases.record import preview, record
@@ -16,6 +17,7 @@ from spin.usecases.rights import find, no_stack
 from spin.usecases.views import Accepted, Preview
 
 
+@audited("promote")
 async def promote(
     platform: Platform,
     principal: Principal,

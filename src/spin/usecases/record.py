@@ -13,6 +13,7 @@ from spin.model.status import DeploymentStatus, Progress
 from spin.plan import Action, Changes, compare, progress_of, upgrades
 from spin.ports.store import UnitOfWork
 from spin.usecases.admission import Candidate, Current, secret_versions
+from spin.usecases.journal import accepted_change
 from spin.usecases.views import Accepted, Preview, accepted
 
 
@@ -76,6 +77,17 @@ async def record(
             deployment = await work.save_deployment(replace(deployment, changed=now))
     if not same:
         await work.add_revision(key, revision)
+    if not same or (old is not None and deployment != old):
+        await accepted_change(
+            work,
+            principal,
+            origin.value,
+            f"revision {number}: {changes.summary}" if not same else f"revision {number} again",
+            now,
+            key=key,
+            revision=number,
+            cause=note,
+        )
     return accepted(deployment, changes, candidate.findings)
 
 

@@ -7,11 +7,13 @@ from dataclasses import replace
 from spin.access import Action
 from spin.model.principal import Principal
 from spin.model.revision import Goal
+from spin.usecases.journal import accepted_change, audited
 from spin.usecases.platform import Platform
 from spin.usecases.rights import find
 from spin.usecases.views import Accepted, accepted
 
 
+@audited("rm")
 async def remove(
     platform: Platform,
     principal: Principal,
@@ -33,6 +35,9 @@ async def remove(
         )
         wanted = replace(deployment, goal=Goal.REMOVED, remove_volumes=deployment.remove_volumes or volumes)
         if wanted != deployment:
-            deployment = await work.save_deployment(replace(wanted, changed=platform.clock.now()))
+            now = platform.clock.now()
+            deployment = await work.save_deployment(replace(wanted, changed=now))
+            text = "the stack is to be removed" + (", with its volumes" if wanted.remove_volumes else "")
+            await accepted_change(work, principal, "rm", text, now, key=deployment.key)
     platform.changed(deployment.key)
     return accepted(deployment)

@@ -12,6 +12,7 @@ from spin.model.revision import Deployment, Origin, Revision
 from spin.plan import compare, upgrades
 from spin.ports.store import UnitOfWork
 from spin.usecases.admission import admit, revive, target
+from spin.usecases.journal import accepted_change, audited
 from spin.usecases.operate import refuse_removed
 from spin.usecases.platform import Platform
 from spin.usecases.record import record
@@ -19,6 +20,7 @@ from spin.usecases.rights import check_generation, find, no_stack
 from spin.usecases.views import Accepted, accepted
 
 
+@audited("rollback")
 async def rollback(
     platform: Platform,
     principal: Principal,
@@ -114,6 +116,10 @@ async def _return(platform: Platform, principal: Principal, seen: Deployment, no
         numbers = upgrades.numbered(deployment.numbers, base.spec)
         await work.add_revision(key, revision)
         saved = await work.save_deployment(replace(back, numbers=numbers))
+        text = f"revision {revision.number}: back to revision {base.number}"
+        await accepted_change(
+            work, principal, "rollback", text, platform.clock.now(), key=key, revision=revision.number, cause=note
+        )
     platform.changed(key)
     changes = compare(newest.spec, base.spec, old_secrets=newest.secret_versions, new_secrets=base.secret_versions)
     return accepted(saved, changes)

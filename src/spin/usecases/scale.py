@@ -13,6 +13,7 @@ from spin.model.revision import Origin
 from spin.model.stack import StackSpec
 from spin.ports.store import UnitOfWork
 from spin.usecases.admission import Candidate, Current, admit, reexamine, target
+from spin.usecases.journal import audited
 from spin.usecases.logs import no_service
 from spin.usecases.platform import Platform
 from spin.usecases.record import preview, record
@@ -20,6 +21,7 @@ from spin.usecases.rights import check_generation, no_stack
 from spin.usecases.views import Accepted, Preview
 
 
+@audited("scale")
 async def scale(
     platform: Platform,
     principal: Principal,

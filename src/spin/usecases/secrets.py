@@ -10,6 +10,7 @@ from spin.model.names import ProjectName
 from spin.model.principal import Principal
 from spin.model.revision import Goal
 from spin.ports.store import SecretInfo, UnitOfWork
+from spin.usecases.journal import accepted_change, audited
 from spin.usecases.platform import Platform
 from spin.usecases.rights import allow
 
@@ -25,6 +26,7 @@ async def list_secrets(platform: Platform, principal: Principal, project: str, e
         return await work.secrets(name, platform.environment(environment).name)
 
 
+@audited("secret create")
 async def put_secret(
     platform: Platform, principal: Principal, project: str, environment: str, secret: str, value: bytes
 ) -> SecretInfo:
@@ -36,9 +38,15 @@ async def put_secret(
     async with platform.store.begin(write=True) as work:
         name = await allow(work, principal, Action.SECRETS, project)
         where = platform.environment(environment).name
-        return await work.add_secret(name, where, secret, value, principal.user, platform.clock.now())
+        now = platform.clock.now()
+        info = await work.add_secret(name, where, secret, value, principal.user, now)
+        if info.created == now:
+            text = f"version {info.version} of the secret {secret}"
+            await accepted_change(work, principal, "secret create", text, now, project=name, environment=where)
+        return info
 
 
+@audited("secret rm")
 async def remove_secret(platform: Platform, principal: Principal, project: str, environment: str, secret: str) -> None:
     """Remove all versions. Raises NotFound, and Conflict while a stack uses it, naming the stacks."""
     async with platform.store.begin(write=True) as work:
@@ -54,6 +62,8 @@ async def remove_secret(platform: Platform, principal: Principal, project: str, 
             )
         if not _NAME.fullmatch(secret) or not await work.remove_secret(name, where, secret):
             raise NotFound(f"There is no secret {secret!r} in {where} of project {name!r}.", secret=secret, environment=where)
+        text = f"the secret {secret} is removed"
+        await accepted_change(work, principal, "secret rm", text, platform.clock.now(), project=name, environment=where)
 
 
 async def _users(work: UnitOfWork, project: ProjectName, environment: str, secret: str) -> list[str]:

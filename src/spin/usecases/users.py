@@ -9,6 +9,7 @@ from spin.errors import InvalidInput
 from spin.model.names import check_name
 from spin.model.principal import Principal
 from spin.ports.store import User
+from spin.usecases.journal import accepted_change, audited
 from spin.usecases.platform import Platform
 from spin.usecases.rights import allow_site
 from spin.usecases.sign_in import LONGEST_PASSWORD, looks_like_key
@@ -24,6 +25,7 @@ async def list_users(platform: Platform, principal: Principal) -> tuple[User, ..
         return await work.users()
 
 
+@audited("user create")
 async def create_user(
     platform: Platform, principal: Principal, name: str, *, password: str | None = None, operator: bool = False
 ) -> User:
@@ -39,6 +41,8 @@ async def create_user(
     user = User(name, operator, platform.clock.now())
     async with platform.store.begin(write=True) as work:
         await work.add_user(user, hashed)
+        text = f"the user {name} is made" + (", an operator" if operator else "")
+        await accepted_change(work, principal, "user create", text, user.created)
     return user
 
 
