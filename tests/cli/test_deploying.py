@@ -44,7 +44,7 @@ def test_up_says_what_it_will_do_does_it_and_ends_with_the_urls(shop, spin) -> N
     sent = shop.posted("/stacks/shop")
     assert (sent["expect_generation"], sent["note"]) == (4, "first try")
     assert sent["submission"]["document"]["services"]["web"]["image"] == "localhost:5999/demo/web:1"
-    assert sent["submission"]["positions"]["services.web.image"] == "compose.yaml:3"
+    assert sent["submission"]["positions"]["services.web.image"] == "compose.yaml:3:5"
 
 
 def test_up_takes_files_name_environment_and_project_as_they_are_given(shop, home, spin) -> None:
@@ -100,11 +100,19 @@ def test_plan_prints_the_changes_and_changes_nothing(shop, spin) -> None:
 
 def test_check_prints_every_finding_and_its_status_tells_whether_up_would_be_refused(shop, spin) -> None:
     done = spin("check")
-    assert (done.status, done.out) == (0, "advice  web  reused-tag: web:1 may change.\n")
+    assert (done.status, done.out) == (0, "Advice:\n  web  reused-tag\n    web:1 may change.\n")
     shop.preview["findings"] = [finding("pid", message="never."), *shop.preview["findings"]]
     done = spin("check")
     assert done.status == 3
-    assert done.out.splitlines() == ["refused  pid: never.", "advice  web  reused-tag: web:1 may change."]
+    assert done.out.splitlines() == [
+        "Refused:",
+        "  pid",
+        "    never.",
+        "",
+        "Advice:",
+        "  web  reused-tag",
+        "    web:1 may change.",
+    ]
     assert json.loads(spin("check", "--json").out)["ok"] is False
     assert spin("check", "--json").status == 3
 
@@ -149,3 +157,75 @@ def test_check_names_codes_that_look_like_one_that_does_not_exist(home, spin) ->
     done = spin("check", "--explain", "capability")
     assert done.status == 5
     assert "capabilities" in done.err
+
+
+PRIVILEGED = "services:\n  web:\n    image: nginx:1\n    privileged: true\n"
+
+
+def test_check_with_a_site_file_goes_by_its_rules_and_asks_nobody(shop, home, spin) -> None:
+    (home / "spin.toml").write_text('[rules.latest]\nseverity = "refuse"\ntags = ["1"]\n')
+    (home / "compose.yaml").write_text("services:\n  web:\n    image: nginx:1\n")
+    done = spin("check", "--site", "spin.toml")
+    assert done.status == 3
+    assert "latest" in done.out
+    assert shop.seen == []
+
+
+def test_check_names_what_is_wrong_with_a_site_file(shop, home, spin) -> None:
+    (home / "spin.toml").write_text('[rules.privileged]\nseverity = "off"\n')
+    done = spin("check", "--site", "spin.toml", "--format", "sarif")
+    assert done.status == 2
+    assert "never weaker" in done.err
+    assert done.out == ""
+    assert spin("check", "--site", "nowhere.toml").status == 2
+
+
+@pytest.mark.parametrize("form", ["json", "github", "sarif"])
+def test_check_writes_the_findings_in_the_format_that_is_asked_for(home, spin, form, monkeypatch) -> None:
+    monkeypatch.setenv("SPIN_URL", "http://127.0.0.1:9")
+    (home / "compose.yaml").write_text(PRIVILEGED)
+    done = spin("check", "--format", form)
+    assert done.status == 3
+    where = {
+        "json": '"position": "compose.yaml:4:5"',
+        "github": "::error file=compose.yaml,line=4,col=5,title=privileged::A privileged container",
+        "sarif": '"ruleId": "privileged"',
+    }
+    assert where[form] in done.out
+    if form != "github":
+        json.loads(done.out)
+
+
+def test_json_is_another_word_for_that_format(home, spin, monkeypatch) -> None:
+    monkeypatch.setenv("SPIN_URL", "http://127.0.0.1:9")
+    (home / "compose.yaml").write_text(PRIVILEGED)
+    assert spin("check", "--json").out == spin("check", "--format", "json").out
+
+
+def test_a_file_that_cannot_be_read_is_a_finding_in_the_formats_of_programs(home, spin, monkeypatch) -> None:
+    monkeypatch.setenv("SPIN_URL", "http://127.0.0.1:9")
+    (home / "compose.yaml").write_text("services:\n  web:\n    image: [x\n")
+    done = spin("check", "--format", "sarif")
+    assert done.status == 2
+    assert done.err.splitlines()[-1].startswith("spin: compose.yaml:4:1: ")
+    (result,) = json.loads(done.out)["runs"][0]["results"]
+    assert (result["ruleId"], result["level"]) == ("invalid-file", "error")
+    assert result["locations"][0]["physicalLocation"]["region"] == {"startLine": 4, "startColumn": 1}
+    assert not result["message"]["text"].startswith("compose.yaml")
+    assert "::error file=compose.yaml,line=4,col=1,title=invalid-file::" in spin("check", "--format", "github").out
+    (found,) = json.loads(spin("check", "--json").out)["findings"]
+    assert found["rule"] == "invalid-file"
+    assert spin("check").out == ""
+
+
+def test_no_findings_are_a_report_too(home, spin, monkeypatch) -> None:
+    monkeypatch.setenv("SPIN_URL", "http://127.0.0.1:9")
+    (home / "compose.yaml").write_text("services:\n  web:\n    image: nginx:1\n")
+    done = spin("check", "--format", "sarif")
+    assert done.status == 0
+    assert json.loads(done.out)["runs"][0]["results"] == []
+    assert spin("check", "--format", "github").out == ""
+
+
+def test_a_format_that_does_not_exist_is_wrong_usage(home, spin) -> None:
+    assert spin("check", "--format", "xml").status == 2

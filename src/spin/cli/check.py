@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
 from spin import compose, policy
 from spin.cli import files as compose_files
-from spin.cli import rules
-from spin.cli.failures import finding_line, in_order
+from spin.cli import reports, rules
+from spin.cli.failures import finding_line
+from spin.cli.inputs import read_text
+from spin.cli.invalid import finding_of
 from spin.cli.options import EnvFileOption, EnvironmentOption, FileOption, JsonOption, ProjectOption, StackOption
 from spin.cli.output import data, json_data, message
+from spin.cli.reports import Format
 from spin.cli.session import Session
-from spin.errors import NotSignedIn, Refused, Unavailable
+from spin.errors import InvalidInput, NotSignedIn, Refused, Unavailable
 from spin.kit.canonical import primitive
 from spin.site import Site
 
@@ -28,29 +32,53 @@ def check(
     stack: StackOption = None,
     project: ProjectOption = None,
     env_files: EnvFileOption = None,
+    form: Annotated[Format, typer.Option("--format", metavar="FORMAT", help="text, json, github or sarif.")] = Format.TEXT,
     json: JsonOption = False,
+    site: Annotated[
+        str | None, typer.Option("--site", metavar="FILE", help="Go by the rules of this site file; ask no platform.")
+    ] = None,
     explain: Annotated[str | None, typer.Option("--explain", metavar="CODE", help="Print the page of a rule, and end.")] = None,
 ) -> None:
     """Check a Compose file against the site's rules; change nothing.
 
     All findings come at once. Exit status 3 if one of them would stop `spin up`. Without a platform the rules of a site with
-    no site file are applied here, and images are not looked up.
+    no site file are applied here, and images are not looked up. `--format github` writes commands for GitHub Actions, which
+    shows findings at the lines of a change; `--format sarif` is for code scanning and editors.
     """
     if explain is not None:
         data(rules.page(rules.described(explain)).rstrip("\n"))
         return
+    form = Format.JSON if json else form
+    rules_of = None if site is None else policy.read_site(read_text(site), site)
     with Session(environment=environment, project=project) as session:
-        loaded, findings = _findings(session, files, env_files, stack)
+        try:
+            checked = _checked(session, files, env_files, stack, rules_of)
+        except InvalidInput as error:
+            found = finding_of(error)
+            if form is not Format.TEXT and found is not None:
+                data(reports.render([found], form, file=error.fields.get("file")))
+            raise
+    _tell(checked, form)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found about a file, and where it is found when it says no place."""
+
+    stack: str
+    file: str
+    findings: list[Any]
+
+
+def _tell(checked: Checked, form: Format) -> None:
+    findings, stack = checked.findings, checked.stack
     refused = [f for f in findings if f["severity"] == "refuse"]
-    if json:
-        json_data({"findings": findings, "ok": not refused})
-    else:
-        for finding in in_order(findings):
-            data(finding_line(finding, severity=True))
-        if not refused:
-            message(f"{loaded.stack}: nothing would be refused{_also(len(findings))}.")
+    if findings or form in (Format.JSON, Format.SARIF):
+        data(reports.render(findings, form, file=checked.file))
+    if not refused and form is Format.TEXT:
+        message(f"{stack}: nothing would be refused{_also(len(findings))}.")
     if refused:
-        message(f"spin: {loaded.stack} would be refused ({len(refused)} of {len(findings)} findings).")
+        message(f"spin: {stack} would be refused ({len(refused)} of {len(findings)} findings).")
         raise typer.Exit(Refused.exit_status)
 
 
@@ -87,25 +115,31 @@ def _load(
     return compose_files.load(names, env_files, stack, added)
 
 
-def _findings(
-    session: Session, names: list[str] | None, env_files: list[str] | None, stack: str | None
-) -> tuple[compose_files.Loaded, list[Any]]:
-    """The platform's findings; where there is none to ask, those of a default site."""
+def _checked(
+    session: Session, names: list[str] | None, env_files: list[str] | None, stack: str | None, site: Site | None
+) -> Checked:
+    """The platform's findings; with a site file, or where there is no platform to ask, those that can be had here."""
+    if site is not None:
+        return _checked_here(session, names, env_files, stack, site, registry=site.registry_host)
     try:
         registry, owner, environment = session.registry, session.project, session.environment
     except (Unavailable, NotSignedIn) as error:
         message(f"{error.message}\nChecked here by the default rules instead; images were not looked up.")
-    else:
-        loaded = _load(names, env_files, stack, registry, owner, environment)
-        target = session.client.stack(owner, environment, loaded.stack)
-        return loaded, list(target.check(loaded.json)["findings"])
-    site = Site()
-    registry = session.stored_registry or site.registry_host
+        site = Site()
+        return _checked_here(session, names, env_files, stack, site, registry=session.stored_registry or site.registry_host)
+    loaded = _load(names, env_files, stack, registry, owner, environment)
+    target = session.client.stack(owner, environment, loaded.stack)
+    return Checked(loaded.stack, loaded.file, list(target.check(loaded.json)["findings"]))
+
+
+def _checked_here(
+    session: Session, names: list[str] | None, env_files: list[str] | None, stack: str | None, site: Site, *, registry: str
+) -> Checked:
     owner = session.stored_project or ANY_PROJECT
-    loaded = _load(names, env_files, stack, registry, owner, site.environments[0].name)
+    loaded = _load(names, env_files, stack, registry, owner, session.stored_environment or site.environments[0].name)
     spec = compose.lower(loaded.submission, stack=loaded.stack, registry_host=registry, project=owner)
     found = (*loaded.submission.notices, *policy.audit(loaded.submission, spec, site))
-    return loaded, [primitive(finding) for finding in found]
+    return Checked(loaded.stack, loaded.file, [primitive(finding) for finding in found])
 
 
 def _also(count: int) -> str:

@@ -38,6 +38,8 @@ class Loaded:
     submission: Submission
     stack: StackName
     directory: Path
+    file: str
+    """The first of its files, as messages name it."""
 
     @property
     def json(self) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def load(files: Sequence[str] | None, env_files: Sequence[str] | None, stack: st
     sources = find(files, env_files, os.environ)
     variables = {**os.environ, **added}
     submission = compose.load(sources.files, variables, lambda path: read(sources.directory, path), dotenv=sources.dotenv)
-    return Loaded(submission, _stack_name(stack, submission, sources.directory), sources.directory)
+    return Loaded(submission, _stack_name(stack, submission, sources.directory), sources.directory, sources.files[0][0])
 
 
 def _stack_name(given: str | None, submission: Submission, directory: Path) -> StackName:

@@ -66,6 +66,11 @@ class Session:
         return self._environment
 
     @property
+    def stored_environment(self) -> str | None:
+        """The environment that was chosen, without asking."""
+        return self._environment
+
+    @property
     def stored_project(self) -> str | None:
         """The project as far as it is known without asking."""
         if self._project is None and self._login and self._stored_person and self._login.project:

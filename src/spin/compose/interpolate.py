@@ -138,9 +138,7 @@ class Scope:
                 message = f"The variable {name} is not set; it is taken as blank."
                 instead = f"Set {name}, or give a default: ${{{name}:-default}}."
                 service = path.split(".")[1] if path.startswith("services.") else None
-                self.notices.append(
-                    UNSET_VARIABLE.finding(message, instead, service=service, key=path or None, position=at.short)
-                )
+                self.notices.append(UNSET_VARIABLE.finding(message, instead, service=service, key=path or None, position=str(at)))
 
         try:
             return substitute(text, lookup, unset)

@@ -53,16 +53,15 @@ def load(
     document: dict[str, Any] = {}
     blobs: dict[str, bytes] = {}
     _flatten(tree, document, places, blobs)
-    exact = {path: str(position) for path, position in places.items()}
-    root = Cursor(document, "", exact)
+    positions = {path: str(position) for path, position in places.items()}
+    root = Cursor(document, "", positions)
     for _, service in _section(root, "services"):
         _resolve_environment(service, scope, read)
     configs = {**blobs, **_contents(root, "configs", scope.variables, read)}
     secrets = _contents(root, "secrets", scope.variables, read)
-    positions = {path: position.short for path, position in places.items()}
     notices = (*scope.notices, *_unpublished(root, positions))
     submission = Submission(document, configs, secrets, positions, notices)
-    lower_document(submission, exact, _TRIAL)
+    lower_document(submission, _TRIAL)
     return submission
 
 

@@ -30,12 +30,12 @@ def lower(submission: Submission, *, stack: StackName, registry_host: str, proje
     Networks, volumes, configs and secrets that no service uses are left out, as Compose does. Raises InvalidInput, and nothing
     else, whatever the document is.
     """
-    return lower_document(submission, submission.positions, Target(stack, registry_host, project))
+    return lower_document(submission, Target(stack, registry_host, project))
 
 
-def lower_document(submission: Submission, positions: Mapping[str, str], target: Target) -> StackSpec:
-    """`lower`, with positions for messages that may be finer than those of the submission."""
-    root = Cursor(submission.document, "", positions)
+def lower_document(submission: Submission, target: Target) -> StackSpec:
+    """`lower`, for a stack with that place."""
+    root = Cursor(submission.document, "", submission.positions)
     services = _services(root, target)
     joined = {a.network for s in services for a in s.networks}
     mounted = {m.volume for s in services for m in s.mounts}

@@ -22,7 +22,7 @@ class Position(NamedTuple):
 
     @property
     def short(self) -> str:
-        """`file:line`, as findings show it."""
+        """`file:line`, for sentences about a second place."""
         return f"{self.file}:{self.line}"
 
 

@@ -39,7 +39,7 @@ class Submission:
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """Contents of `secrets` that came from `file` or `environment`, by Compose name. Never logged, never in a revision."""
     positions: Mapping[str, str] = field(default_factory=dict)
-    """`file:line` of keys of the document, by dotted path (`services.web.image`), for messages."""
+    """`file:line:column` of keys of the document, by dotted path (`services.web.image`), for messages. The column may be missing."""
     notices: tuple[Finding, ...] = ()
     """What the client noticed while resolving (a variable that is not set, …)."""
 

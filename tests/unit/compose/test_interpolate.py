@@ -105,8 +105,8 @@ def test_what_comes_out_becomes_a_number_or_boolean_where_the_key_takes_one() ->
 def test_an_unset_variable_is_noticed_once_a_line_with_service_key_and_position() -> None:
     notices = loaded(service_text('command: ["$NO", "$NO"]\nuser: "10${NO}"\n')).notices
     assert [(n.rule, n.service, n.key, n.position) for n in notices] == [
-        ("unset-variable", "app", "services.app.command[0]", "compose.yaml:4"),
-        ("unset-variable", "app", "services.app.user", "compose.yaml:5"),
+        ("unset-variable", "app", "services.app.command[0]", "compose.yaml:4:15"),
+        ("unset-variable", "app", "services.app.user", "compose.yaml:5:11"),
     ]
     assert "NO" in notices[0].message
 

@@ -92,7 +92,7 @@ def test_binary_data_stands_nowhere_else() -> None:
 
 def test_a_port_without_a_port_of_the_host_is_noticed() -> None:
     (notice,) = loaded(service_text("ports:\n  - '8080'\n  - '8081:80'\n")).notices
-    assert (notice.rule, notice.service, notice.position) == ("port-not-published", "app", "compose.yaml:5")
+    assert (notice.rule, notice.service, notice.position) == ("port-not-published", "app", "compose.yaml:5:9")
     assert "x-spin: {http: 8080}" in notice.instead
 
 
@@ -106,14 +106,14 @@ def test_extensions_are_allowed_and_left_behind() -> None:
 def test_the_stacks_own_extension_goes_along() -> None:
     found = loaded("x-spin: {confirm_after: 30m}\n" + service_text(""))
     assert found.document["x-spin"] == {"confirm_after": "30m"}
-    assert found.positions["x-spin.confirm_after"] == "compose.yaml:1"
+    assert found.positions["x-spin.confirm_after"] == "compose.yaml:1:10"
 
 
 def test_positions_are_by_dotted_path() -> None:
     positions = loaded(service_text("ports:\n  - '8080:80'\n")).positions
-    assert positions["services"] == "compose.yaml:1"
-    assert positions["services.app.image"] == "compose.yaml:3"
-    assert positions["services.app.ports[0]"] == "compose.yaml:5"
+    assert positions["services"] == "compose.yaml:1:1"
+    assert positions["services.app.image"] == "compose.yaml:3:5"
+    assert positions["services.app.ports[0]"] == "compose.yaml:5:9"
 
 
 def test_the_file_may_suggest_the_stacks_name() -> None:

@@ -127,5 +127,5 @@ def test_forms_that_do_not_fit_together_are_refused_with_both_places() -> None:
 
 def test_each_value_keeps_the_place_where_it_was_written() -> None:
     positions = loaded("services:\n  app:\n    image: a\n    user: x", "\n\n\nservices:\n  app:\n    image: b").positions
-    assert positions["services.app.image"] == "2.yaml:6"
-    assert positions["services.app.user"] == "compose.yaml:4"
+    assert positions["services.app.image"] == "2.yaml:6:5"
+    assert positions["services.app.user"] == "compose.yaml:4:5"

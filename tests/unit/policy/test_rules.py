@@ -169,12 +169,12 @@ services:
 """
     found = refusals(findings(text))
     assert [(f.rule, f.service, f.key, f.position) for f in found] == [
-        ("privileged", "web", "services.web.privileged", "compose.yaml:5"),
-        ("host-namespaces", "db", "services.db.pid", "compose.yaml:10"),
-        ("capabilities", "web", "services.web.cap_add", "compose.yaml:6"),
-        ("capabilities", "web", "services.web.cap_add", "compose.yaml:6"),
-        ("image-source", "web", "services.web.image", "compose.yaml:4"),
-        ("unknown-key", "web", "services.web.colour", "compose.yaml:7"),
+        ("privileged", "web", "services.web.privileged", "compose.yaml:5:5"),
+        ("host-namespaces", "db", "services.db.pid", "compose.yaml:10:5"),
+        ("capabilities", "web", "services.web.cap_add", "compose.yaml:6:5"),
+        ("capabilities", "web", "services.web.cap_add", "compose.yaml:6:5"),
+        ("image-source", "web", "services.web.image", "compose.yaml:4:5"),
+        ("unknown-key", "web", "services.web.colour", "compose.yaml:7:5"),
     ]
     assert all(f.message and f.instead for f in found)
     assert "quay.io" in found[4].message
@@ -226,7 +226,7 @@ def test_settings_of_updates_that_are_carried_out_get_no_finding(key: str, deplo
 def test_what_is_done_in_the_place_of_start_first_is_said_with_the_reason_and_the_line() -> None:
     (finding,) = findings(service_text("volumes: ['data:/d']\ndeploy:\n  update_config:\n    order: start-first") + VOLUMES)
     assert "writes to the volume data" in finding.message
-    assert (finding.key, finding.position) == ("services.app.deploy.update_config.order", "compose.yaml:7")
+    assert (finding.key, finding.position) == ("services.app.deploy.update_config.order", "compose.yaml:7:9")
 
 
 def test_settings_of_rollbacks_that_differ_are_named() -> None:
