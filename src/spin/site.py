@@ -59,6 +59,10 @@ class Limits:
     """Default CPU limit of a container, cores."""
     pids: int = 512
     """Default limit of processes in a container."""
+    most_memory_bytes: int = 64 * 1024**3
+    """Most memory that a container may ask for, bytes."""
+    most_pids: int = 4096
+    """Most processes that a container may ask for."""
     log_bytes: int = 10 * 1024**2
     """Size at which a container's log file is rotated, bytes."""
     log_files: int = 3
@@ -67,6 +71,8 @@ class Limits:
     """Most replicas of one service."""
     services: int = 50
     """Most services of one stack."""
+    networks: int = 16
+    """Most networks of one stack; each takes a subnet."""
     progress_seconds: int = 600
     """An upgrade in which nothing has moved for this long has failed, seconds."""
 

@@ -16,7 +16,7 @@ from spin.api.middleware import BODY_LIMIT
 from spin.api.schemas import DeployIn, PromoteIn, SecretIn, SubmissionIn, UserIn
 from spin.errors import EngineUnavailable, Failed, SpinError
 from spin.usecases.keys import NewKey
-from support.api import World, path, submission
+from support.api import LAB, World, path, submission
 
 MEMBERS = {"type", "title", "status", "detail", "code", "fields"}
 
@@ -217,3 +217,17 @@ async def test_the_openapi_document_has_a_summary_and_a_noun_for_each_endpoint(w
     operations = [o for methods in document["paths"].values() for o in methods.values()]
     assert len(operations) > 30
     assert all(o["summary"] and o["tags"] for o in operations)
+
+
+async def test_a_body_with_more_entries_than_any_document_has_is_refused_before_it_is_read(world: World) -> None:
+    entries = b'{"submission": {"document": {"x-a": [' + b"[]," * 400_000 + b"[]]}}}"
+    answer = await world.as_("dora").put(path("shop"), content=entries, headers={"Content-Type": "application/json"})
+    assert check_shape(answer)["status"] == 422
+    assert "300000 entries" in answer.json()["detail"]
+
+
+async def test_characters_within_strings_are_no_entries(world: World) -> None:
+    text = 'a, [b], {c} and \\" ' * 40_000
+    body = f'{{"submission": {{"document": {{"services": {{"web": {{"image": "{LAB}/web:1"}}}}, "x-a": "{text}"}}}}}}'
+    answer = await world.as_("dora").put(path("shop"), content=body.encode(), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200

@@ -1,10 +1,11 @@
 """What surrounds every request: an identifier, a limit on its body, who is asking, and an answer even when a bug strikes.
 
-Plain ASGI: nothing here reads a body ahead or holds back a response, so streams keep their back-pressure.
+Plain ASGI: nothing here holds back a response, or reads ahead a body that is not JSON, so streams keep their back-pressure.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import re
@@ -29,9 +30,13 @@ log = structlog.get_logger("spin.api")
 
 BODY_LIMIT = 10 * 1024 * 1024
 """Bytes of a request's body."""
+MOST_PARTS = 300_000
+"""Entries of all lists and objects of a JSON body: the largest document (`spin.api.schemas`) with the positions of its keys. A body
+within the limit of bytes could hold millions, each of which takes a hundred bytes of memory."""
 PREFIX = "/api/"
 OPEN = frozenset({"/api/v1/site", "/api/v1/openapi.json"})
 """Addresses below the prefix that need no credentials. All others do, also those that do not exist."""
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII)
 
 
@@ -104,6 +109,68 @@ class BodyLimit:
             return message
 
         await self._app(scope, limited, send)
+
+
+class JsonLimit:
+    """Ends what would take much more memory as values than it does as text, before it is read. Stands behind the sign-in."""
+
+    def __init__(self, app: ASGIApp, most: int = MOST_PARTS) -> None:
+        self._app = app
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _may_be_json(Headers(scope=scope)):
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await _whole(receive)
+        except HTTPException as error:  # too large: this far out nobody else answers it
+            await problem(error.status_code, InvalidInput.code, error.detail, headers=error.headers)(scope, receive, send)
+            return
+        if parts(body) > self._most and await asyncio.to_thread(parts_outside_strings, body) > self._most:
+            detail = f"The request is not valid: it has more than {self._most} entries."
+            await problem(422, InvalidInput.code, detail)(scope, receive, send)
+            return
+        whole: Message | None = {"type": "http.request", "body": body, "more_body": False}
+        del body
+
+        async def replayed() -> Message:
+            nonlocal whole
+            if whole is None:
+                return await receive()
+            message, whole = whole, None
+            return message
+
+        await self._app(scope, replayed, send)
+
+
+async def _whole(receive: Receive) -> bytes:
+    """The request's body. Raises ClientDisconnect."""
+    chunks: list[bytes] = []
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(chunks)
+
+
+def parts(json: bytes) -> int:
+    """Not fewer than the lists, objects and entries in the text; more where strings hold such characters."""
+    return json.count(b",") + json.count(b"[") + json.count(b"{")
+
+
+def parts_outside_strings(json: bytes) -> int:
+    """Not fewer than the lists, objects and entries; takes a third of a second for the largest body."""
+    return parts(_STRING.sub(b"", json))
+
+
+def _may_be_json(headers: Headers) -> bool:
+    """What the framework may read as JSON: what says so, or says nothing."""
+    kind = headers.get("content-type", "json")
+    return "json" in kind.lower() and ("content-length" in headers or "transfer-encoding" in headers)
 
 
 class SignIn:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spin import compose
-from spin.cli.inputs import read_text
+from spin.cli.inputs import read_file, read_text
 from spin.cli.output import message
 from spin.errors import InvalidInput
 from spin.kit.canonical import primitive
@@ -70,7 +70,7 @@ def _stack_name(given: str | None, submission: Submission, directory: Path) -> S
 
 def read(directory: Path, path: str) -> bytes:
     """The bytes of a path that is written in a Compose file. Raises OSError."""
-    return (directory / Path(path).expanduser()).read_bytes()
+    return read_file(directory / Path(path).expanduser())
 
 
 def find(files: Sequence[str] | None, env_files: Sequence[str] | None, environment: Mapping[str, str]) -> Sources:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 from spin.cli.output import is_terminal
 from spin.errors import InvalidInput
+
+MOST_BYTES = 16 * 1024 * 1024
+"""Longest file that is read: some times what the platform takes. A device or a pipe may have no end."""
 
 
 def read_text(name: str) -> str:
@@ -21,9 +26,23 @@ def read_text(name: str) -> str:
 def read_bytes(name: str) -> bytes:
     """The bytes of a file, `-` for stdin. Raises InvalidInput."""
     try:
-        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        return read_bounded(sys.stdin.buffer) if name == "-" else read_file(Path(name))
     except OSError as error:
         raise InvalidInput(f"{name} cannot be read: {error.strerror}.", file=name) from None
+
+
+def read_file(path: Path) -> bytes:
+    """Raises OSError, also where it is too large."""
+    with path.open("rb") as file:
+        return read_bounded(file)
+
+
+def read_bounded(file: BinaryIO) -> bytes:
+    """All that is in the file. Raises OSError, also where it is too large."""
+    data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise OSError(errno.EFBIG, f"it is larger than {MOST_BYTES // 1024**2} MiB")
+    return data
 
 
 def read_line(name: str) -> str:

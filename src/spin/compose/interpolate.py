@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from spin.compose.nodes import Node, Position, below, fail
 from spin.compose.notices import UNSET_VARIABLE
-from spin.kit.text import quoted
+from spin.kit.text import plain, quoted
 from spin.model.finding import Finding
 
 MAX_NESTING = 20
@@ -113,7 +113,7 @@ def _braced(inner: str, lookup: Callable[[str], str | None], unset: Callable[[st
             said = substitute(argument, lookup, unset, _depth=depth + 1)
             state = "not set" if value is None else "empty"
             raise TemplateError(
-                f"the variable {name} is required and {state}{': ' + said if said else ''}; set it in the environment or in .env."
+                f"the variable {name} is required and {state}{': ' + plain(said) if said else ''}; set it in the environment or in .env."
             )
 
 

@@ -73,11 +73,7 @@ _HINTS = (
 def parse(text: str, file: str) -> Node:
     """The document in `text`, a mapping. `file` names it in messages. Raises InvalidInput with file, line and column."""
     start = Position(file, 1, 1)
-    try:
-        length = len(text.encode())
-    except UnicodeEncodeError:
-        fail(start, "the file is not valid UTF-8; save it as UTF-8 text.")
-    if length > MAX_BYTES:
+    if len(text) > MAX_BYTES or len(_utf8(text, start)) > MAX_BYTES:
         fail(
             start,
             f"the file has more than {MAX_BYTES // 1024} KiB; move data out of it, for example into `configs` with `file:`.",
@@ -88,6 +84,13 @@ def parse(text: str, file: str) -> Node:
     if not isinstance(root.value, dict):
         fail(root.at, f"the file must hold a mapping with `services:`, not {root.kind}.")
     return root
+
+
+def _utf8(text: str, start: Position) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        fail(start, "the file is not valid UTF-8; save it as UTF-8 text.")
 
 
 class _Composer:

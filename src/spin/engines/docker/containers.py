@@ -21,6 +21,9 @@ HOSTNAME_LENGTH = 63
 """Linux takes 64 bytes as a host name, DNS 63 as a label."""
 API_START_INTERVAL = (1, 44)
 """The version of the API from which health checks have an interval of their own during their start period."""
+LEAST_INTERVAL_NS = 1_000_000_000
+"""How often a health check runs at most, once it is not the first: each run costs the engine some 50 ms of CPU, and a file may ask
+for one every millisecond."""
 API_MANY_NETWORKS = (1, 44)
 """The version from which a container can be created on several networks at once."""
 START_INTERVAL_NS = 150_000_000
@@ -136,14 +139,14 @@ def healthcheck(check: Healthcheck, api: tuple[int, int]) -> Body:
     """Docker's form, times in nanoseconds."""
     body: Body = {
         "Test": list(check.test),
-        "Interval": check.interval_ms * 1_000_000,
+        "Interval": max(check.interval_ms * 1_000_000, LEAST_INTERVAL_NS),
         "Timeout": check.timeout_ms * 1_000_000,
         "StartPeriod": check.start_period_ms * 1_000_000,
         "Retries": check.retries,
     }
     if api >= API_START_INTERVAL and check.start_period_ms:
         wanted = check.start_interval_ms
-        body["StartInterval"] = START_INTERVAL_NS if wanted is None else wanted * 1_000_000
+        body["StartInterval"] = START_INTERVAL_NS if wanted is None else max(wanted * 1_000_000, START_INTERVAL_NS)
     return body
 
 
