@@ -367,7 +367,8 @@ RULES_INDEX_INTRODUCTION = """Everything that `spin check`, `spin up` and every 
 stands in the finding. Each page has the reason, a file that breaks the rule and the same file mended; `spin check --explain CODE`
 prints it.
 
-*Refuse* stops the change, before anything is created; *warn* and *advise* are shown and stored with the revision.
+*Refuse* stops the change, before anything is created; *warn* and *advise* are shown and stored with the revision. Codes that begin
+with `dockerfile-` are about Dockerfiles: `spin check` shows them, and nothing is stopped.
 """
 
 

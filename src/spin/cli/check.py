@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from spin import compose, policy
+from spin.cli import dockerfiles as reviewed
 from spin.cli import files as compose_files
 from spin.cli import reports, rules
 from spin.cli.failures import finding_line
@@ -27,6 +28,9 @@ ANY_PROJECT = "default"
 
 def check(
     *,
+    targets: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE]", help="Compose files, or Dockerfiles; default: the Compose file here.")
+    ] = None,
     files: FileOption = None,
     environment: EnvironmentOption = None,
     stack: StackOption = None,
@@ -37,9 +41,15 @@ def check(
     site: Annotated[
         str | None, typer.Option("--site", metavar="FILE", help="Go by the rules of this site file; ask no platform.")
     ] = None,
+    dockerfile: Annotated[
+        list[str] | None, typer.Option("--dockerfile", metavar="FILE", help="A Dockerfile of another name; repeat for more.")
+    ] = None,
     explain: Annotated[str | None, typer.Option("--explain", metavar="CODE", help="Print the page of a rule, and end.")] = None,
 ) -> None:
     """Check a Compose file against the site's rules; change nothing.
+
+    The Dockerfiles that its services are built from are reviewed too, and a Dockerfile that is named is reviewed alone
+    (`Dockerfile`, `Dockerfile.web`, `web.Dockerfile`, `Containerfile`); what is found in them stops nothing.
 
     All findings come at once. Exit status 3 if one of them would stop `spin up`. Without a platform the rules of a site with
     no site file are applied here, and images are not looked up. `--format github` writes commands for GitHub Actions, which
@@ -49,10 +59,17 @@ def check(
         data(rules.page(rules.described(explain)).rstrip("\n"))
         return
     form = Format.JSON if json else form
+    named = [*(t for t in targets or () if reviewed.is_dockerfile(t)), *(dockerfile or ())]
+    files = [*(files or ()), *(t for t in targets or () if not reviewed.is_dockerfile(t))] or None
     rules_of = None if site is None else policy.read_site(read_text(site), site)
     with Session(environment=environment, project=project) as session:
         try:
-            checked = _checked(session, files, env_files, stack, rules_of)
+            found_in = [primitive(finding) for finding in reviewed.review_named(named)]
+            if named and files is None:
+                checked = Checked(", ".join(named), named[0], found_in)
+            else:
+                checked = _checked(session, files, env_files, stack, rules_of)
+                checked.findings.extend(found_in)
         except InvalidInput as error:
             found = finding_of(error)
             if form is not Format.TEXT and found is not None:
@@ -129,7 +146,7 @@ def _checked(
         return _checked_here(session, names, env_files, stack, site, registry=session.stored_registry or site.registry_host)
     loaded = _load(names, env_files, stack, registry, owner, environment)
     target = session.client.stack(owner, environment, loaded.stack)
-    return Checked(loaded.stack, loaded.file, list(target.check(loaded.json)["findings"]))
+    return Checked(loaded.stack, loaded.file, [*target.check(loaded.json)["findings"], *_built(loaded, registry, owner)])
 
 
 def _checked_here(
@@ -139,7 +156,12 @@ def _checked_here(
     loaded = _load(names, env_files, stack, registry, owner, session.stored_environment or site.environments[0].name)
     spec = compose.lower(loaded.submission, stack=loaded.stack, registry_host=registry, project=owner)
     found = (*loaded.submission.notices, *policy.audit(loaded.submission, spec, site))
-    return Checked(loaded.stack, loaded.file, [primitive(finding) for finding in found])
+    return Checked(loaded.stack, loaded.file, [*map(primitive, found), *_built(loaded, registry, owner)])
+
+
+def _built(loaded: compose_files.Loaded, registry: str, project: str) -> list[Any]:
+    """What is found in the Dockerfiles of services. They are on this machine only, so no platform is asked."""
+    return [primitive(finding) for finding in reviewed.review_builds(loaded, registry=registry, project=project)]
 
 
 def _also(count: int) -> str:

@@ -24,12 +24,12 @@ _STDERR = 2
 def build_arguments(build: Build, directory: Path) -> list[str]:
     """The arguments of `docker build` for `build`; relative contexts start at `directory`."""
     arguments = ["build", "--tag", build.image]
-    context = build.context if _is_remote(build.context) else str(directory / Path(build.context).expanduser())
+    context = build.context if is_remote(build.context) else str(directory / expanded(build.context))
     if build.dockerfile_inline is not None:
         arguments += ["--file", "-"]
     elif build.dockerfile is not None:
         # Docker reads --file relative to where it is called from, Compose relative to the context.
-        arguments += ["--file", build.dockerfile if _is_remote(context) else str(Path(context) / build.dockerfile)]
+        arguments += ["--file", build.dockerfile if is_remote(context) else str(Path(context) / build.dockerfile)]
     for name, value in build.args:
         arguments += ["--build-arg", name if value is None else f"{name}={value}"]
     if build.target is not None:
@@ -43,7 +43,13 @@ def build_arguments(build: Build, directory: Path) -> list[str]:
     return [*arguments, context]
 
 
-def _is_remote(context: str) -> bool:
+def expanded(path: str) -> str:
+    """`path` with `~` as the home directory; that of somebody who is not known here stays as it is."""
+    return os.path.expanduser(path)  # noqa: PTH111 - Path.expanduser raises RuntimeError for a user who is not known
+
+
+def is_remote(context: str) -> bool:
+    """A context, or a Dockerfile, that Docker fetches by itself."""
     return "://" in context or context.startswith("git@")
 
 
@@ -67,9 +73,16 @@ def run(arguments: list[str], *, environment: Mapping[str, str] | None = None, t
     return done.returncode
 
 
-def inspect_image(reference: str) -> dict[str, Any] | None:
-    """What the local engine knows of an image; None if it has none of that name. Raises Failed where the engine does not answer."""
-    done = subprocess.run([_docker(), "image", "inspect", reference], check=False, capture_output=True, text=True)
+def inspect_image(reference: str, *, timeout: float | None = None) -> dict[str, Any] | None:
+    """What the local engine knows of an image; None if it has none of that name.
+
+    Raises Failed where the engine does not answer, within `timeout` seconds where that is given.
+    """
+    command = [_docker(), "image", "inspect", "--", reference]
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"docker does not answer within {timeout:g} seconds.") from None
     if done.returncode == 0:
         found: list[dict[str, Any]] = json.loads(done.stdout)
         return found[0]

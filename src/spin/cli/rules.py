@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from spin import compose, policy
+from spin import compose, dockerfile, policy
 from spin.errors import NotFound
 from spin.kit.text import plain, quoted
 from spin.model.finding import Description, Severity
@@ -18,7 +18,7 @@ FOLDER = "docs/rules"
 
 def catalogue() -> dict[str, Description]:
     """Every code that a finding can have, sorted."""
-    found = (*policy.DESCRIPTIONS, *compose.NOTICES)
+    found = (*policy.DESCRIPTIONS, *compose.NOTICES, *dockerfile.DESCRIPTIONS)
     return {description.code: description for description in sorted(found, key=lambda d: d.code)}
 
 
@@ -45,8 +45,9 @@ def page(description: Description) -> str:
 def _body(description: Description) -> Iterator[str]:
     yield f"{_consequence(description)}\n"
     yield f"{description.why}\n"
-    if isinstance(description, Rule):
+    if isinstance(description, Rule | dockerfile.Rule):
         yield f"> {shown(description.message)}\n>\n> {shown(description.instead)}\n"
+    if isinstance(description, Rule):
         yield from _settings(description)
     if description.site:
         yield f"With this in the site file:\n\n```toml\n{description.site}```\n"
@@ -71,6 +72,9 @@ def _settings(rule: Rule) -> Iterator[str]:
 
 
 def _consequence(description: Description) -> str:
+    if description.language == "dockerfile":
+        word = "A convention; `spin check` shows it" if description.severity is Severity.ADVISE else "`spin check` shows it"
+        return f"Severity: **{description.severity.value}**. {word}, and nothing else: a Dockerfile stops no change."
     match description.severity:
         case Severity.REFUSE:
             return "Severity: **refuse**. It stops the change; nothing is created."
