@@ -9,6 +9,7 @@ from spin.cli.lazy import Command, Noun, Row, Table
 _SIGN_IN: dict[str, Row] = {
     "login": Command("spin.cli.login:login", "Sign in to a platform and keep an API key for it."),
     "logout": Command("spin.cli.login:logout", "Forget the key that `spin login` has kept."),
+    "completion": Command("spin.cli.completion:completion", "Print a script that completes commands, options and names."),
     "whoami": Command("spin.cli.login:whoami", "Show who you are, where, and in which projects."),
     "environment": Noun(
         "The places where stacks run.",
@@ -33,6 +34,7 @@ _RUN: dict[str, Row] = {
     "start": Command("spin.cli.lifecycle:start", "Start a stopped stack or service."),
     "stop": Command("spin.cli.lifecycle:stop", "Stop a stack or service; it stays defined."),
     "restart": Command("spin.cli.lifecycle:restart", "Replace the containers of a stack or service by fresh ones."),
+    "wait": Command("spin.cli.wait:wait", "Wait until a stack or service is in a state."),
     "rm": Command("spin.cli.lifecycle:rm", "Remove a stack; its volumes are kept unless told otherwise."),
 }
 
@@ -45,7 +47,7 @@ _LOOK: dict[str, Row] = {
     ),
     "revisions": Command("spin.cli.revisions:revisions", "List a stack's revisions: who changed what, and when."),
     "diff": Command("spin.cli.revisions:diff", "Print what differs between two revisions of a stack."),
-    "inspect": Command("spin.cli.stack:inspect", "Print everything known of a stack or service as JSON."),
+    "inspect": Command("spin.cli.inspect:inspect", "Print everything known of a stack, or of another thing, as JSON."),
     "diagram": Command("spin.cli.diagram:diagram", "Draw a stack, with the list of its public and private ports."),
     "export": Command("spin.cli.export:export", "Write a stack's Compose file to a folder or tar file."),
     "stack": Noun("Stacks.", {"ls": Command("spin.cli.stack:ls", "List stacks.")}),

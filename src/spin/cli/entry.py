@@ -21,6 +21,8 @@ HELP = """Build, ship, run and copy containers.
 
 The contract is Docker Compose: `spin build`, `spin push` and `spin up` in the directory of a Compose file do what you expect.
 """
+_COMPLETE = "__complete"
+"""What the scripts of `spin completion` call."""
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 + SIGINT, as shells have it."""
 
@@ -45,12 +47,20 @@ def root(extra: Mapping[str, lazy.Command] | None = None) -> Any:
 
 def run(extra: Mapping[str, lazy.Command] | None = None) -> NoReturn:
     """The program `spin`."""
-    status = main(sys.argv[1:], extra)
+    words = sys.argv[1:]
+    status = _complete(words[1:], extra) if words[:1] == [_COMPLETE] else main(words, extra)
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.flush()
         sys.exit(status)
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains while it closes the pipe
     sys.exit(status)
+
+
+def _complete(words: Sequence[str], extra: Mapping[str, lazy.Command] | None) -> int:
+    from spin.cli.completion import complete  # noqa: PLC0415 - imported when it is called, as every command
+
+    complete(words, commands.table(extra or {}).rows())
+    return 0
 
 
 def main(arguments: Sequence[str], extra: Mapping[str, lazy.Command] | None = None) -> int:

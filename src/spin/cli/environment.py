@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from spin.cli.options import JsonOption
-from spin.cli.output import json_data, print_table
+from spin.cli.options import FormatOption, JsonOption
+from spin.cli.output import for_programs, print_table
 from spin.cli.session import Session
 from spin.cli.tables import Cell
 
 
-def ls(*, json: JsonOption = False) -> None:
+def ls(*, json: JsonOption = False, template: FormatOption = None) -> None:
     """List the environments and whether their engines answer."""
     with Session() as session:
         session.require_sign_in()
         environments = session.client.environments()
-    if json:
-        json_data(environments)
+    if for_programs(environments, json=json, template=template):
         return
     rows: list[list[str | Cell]] = [
         [

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from spin.cli.options import EnvironmentOption, JsonOption, ProjectOption
-from spin.cli.output import colours, data, json_data, message, now
+from spin.cli.options import EnvironmentOption, FormatOption, JsonOption, ProjectOption
+from spin.cli.output import colours, data, for_programs, message, now
 from spin.cli.refs import parse_ref
 from spin.cli.session import Session
 from spin.cli.tables import paint
@@ -45,6 +45,7 @@ def events(
     until: UntilOption = None,
     last: LastOption = _DEFAULT,
     json: JsonOption = False,
+    template: FormatOption = None,
 ) -> None:
     """Print what happened to stacks: when, who or what did it, and why.
 
@@ -62,7 +63,7 @@ def events(
         owner = session.project
         found = session.client.events(owner, environment=where, stack=stack, service=service, since=start, until=end, last=last)
         for event in found:
-            _show(event, wide=ref is None, json=json)
+            _show(event, wide=ref is None, json=json, template=template)
         if not found and not follow:
             message("Nothing is known to have happened" + ("." if ref is None else f" to {ref} in {where}."))
         if len(found) == last and since is not None and not json:
@@ -71,13 +72,15 @@ def events(
             after = found[-1]["number"] if found else 0
             for some in session.client.follow_events(owner, after, environment=where, stack=stack, service=service):
                 for event in some:
-                    _show(event, wide=ref is None, json=json)
+                    _show(event, wide=ref is None, json=json, template=template)
                 sys.stdout.flush()
 
 
-def _show(event: EventView, *, wide: bool, json: bool) -> None:
-    if json:
+def _show(event: EventView, *, wide: bool, json: bool, template: str | None) -> None:
+    if json or template == "json":
         data(json_module.dumps(event, ensure_ascii=False))
+        return
+    if for_programs(event, json=False, template=template):
         return
     kind = paint(f"{event['kind']:9}", _COLOURS.get(event["kind"], ""), colours=colours(sys.stdout))
     place = f"{event['environment']}/{event['stack']}  " if wide and event["stack"] else ""
@@ -98,6 +101,7 @@ def audit(
     until: UntilOption = None,
     last: LastOption = _DEFAULT,
     json: JsonOption = False,
+    template: FormatOption = None,
 ) -> None:
     """Print who asked for which change, from where, and whether it was accepted or refused.
 
@@ -120,8 +124,7 @@ def audit(
             until=end,
             last=last,
         )
-    if json:
-        json_data(found)
+    if for_programs(found, json=json, template=template):
         return
     for event in found:
         data(_line(event, site=site))

@@ -6,19 +6,18 @@ from typing import Annotated
 
 import typer
 
-from spin.cli.options import JsonOption
-from spin.cli.output import data, json_data, message, now, print_table
+from spin.cli.options import FormatOption, JsonOption
+from spin.cli.output import data, for_programs, json_data, message, now, print_table
 from spin.cli.session import Session
 from spin.cli.times import relative
 
 
-def ls(*, json: JsonOption = False) -> None:
+def ls(*, json: JsonOption = False, template: FormatOption = None) -> None:
     """List your API keys."""
     with Session() as session:
         session.require_sign_in()
         keys = session.client.keys()
-    if json:
-        json_data(keys)
+    if for_programs(keys, json=json, template=template):
         return
     moment = now()
     rows = [

@@ -7,6 +7,10 @@ from typing import Annotated, TypeAlias
 import typer
 
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", show_default=False, help="Print JSON for programs.")]
+FormatOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--format", metavar="TEMPLATE", help="Print each by a template, such as '{{name}} {{state}}', or `json`."),
+]
 EnvironmentOption: TypeAlias = Annotated[
     str | None,
     typer.Option(

@@ -35,6 +35,22 @@ def json_data(value: Any) -> None:
     data(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def for_programs(value: Any, *, json: bool, template: str | None) -> bool:
+    """Print `value` as JSON, or each of its items by the template, if either was asked for; whether it was. Raises InvalidInput."""
+    if json and template is not None:
+        raise typer.BadParameter("--json and --format exclude each other.")
+    if json or template == "json":
+        json_data(value)
+    elif template is not None:
+        from spin.cli.templates import fill  # noqa: PLC0415 - brings the template engine, which few need
+
+        for text in fill(template, value if isinstance(value, list) else [value]):
+            data(text)
+    else:
+        return False
+    return True
+
+
 def is_terminal(stream: TextIO) -> bool:
     return stream.isatty()
 

@@ -9,8 +9,8 @@ import typer
 
 from spin.cli import identity as identities
 from spin.cli.identity import GidOption, GidsOption, UidOption
-from spin.cli.options import JsonOption, ProjectOption
-from spin.cli.output import json_data, message, print_table
+from spin.cli.options import FormatOption, JsonOption, ProjectOption
+from spin.cli.output import for_programs, message, print_table
 from spin.cli.session import Session
 
 
@@ -22,14 +22,13 @@ class Role(StrEnum):
     owner = "owner"
 
 
-def ls(*, json: JsonOption = False) -> None:
+def ls(*, json: JsonOption = False, template: FormatOption = None) -> None:
     """List projects."""
     with Session() as session:
         session.require_sign_in()
         projects = session.client.projects()
         roles = {m["name"]: m["role"] for m in session.client.whoami()["projects"]}
-    if json:
-        json_data(projects)
+    if for_programs(projects, json=json, template=template):
         return
     rows = [[p["name"], roles.get(p["name"], "")] for p in projects]
     print_table(("NAME", "YOUR ROLE"), rows, empty="You are in no project. `spin project create NAME` makes one.")
@@ -43,13 +42,12 @@ def create(*, name: str) -> None:
     message(f"Project {name} is made.")
 
 
-def member_ls(*, project: ProjectOption = None, json: JsonOption = False) -> None:
+def member_ls(*, project: ProjectOption = None, json: JsonOption = False, template: FormatOption = None) -> None:
     """List the members of the project."""
     with Session(project=project) as session:
         members = session.client.members(session.project)
         name = session.project
-    if json:
-        json_data(members)
+    if for_programs(members, json=json, template=template):
         return
     print_table(("USER", "ROLE"), [[m["user"], m["role"]] for m in members], empty=f"Project {name} has no members.")
 
@@ -73,7 +71,7 @@ def member_rm(*, user: str, project: ProjectOption = None) -> None:
         message(f"{user} is no longer in project {session.project}.")
 
 
-def account_ls(*, project: ProjectOption = None, json: JsonOption = False) -> None:
+def account_ls(*, project: ProjectOption = None, json: JsonOption = False, template: FormatOption = None) -> None:
     """List the project's collaboration accounts.
 
     Containers that mount one of the site's filesystems may run as one of them, or as yourself.
@@ -81,8 +79,7 @@ def account_ls(*, project: ProjectOption = None, json: JsonOption = False) -> No
     with Session(project=project) as session:
         accounts = session.client.accounts(session.project)
         name = session.project
-    if json:
-        json_data(accounts)
+    if for_programs(accounts, json=json, template=template):
         return
     rows = [[a["name"], identities.short(a["identity"]), identities.groups(a["identity"])] for a in accounts]
     print_table(("NAME", "UID:GID", "GROUPS"), rows, empty=f"Project {name} has no collaboration accounts.")

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from spin.cli.options import EnvironmentOption, JsonOption, ProjectOption
-from spin.cli.output import json_data, message, now, print_table
+from spin.cli.options import EnvironmentOption, FormatOption, JsonOption, ProjectOption
+from spin.cli.output import for_programs, message, now, print_table
 from spin.cli.progress import what_next
 from spin.cli.refs import parse_ref
 from spin.cli.session import Session
@@ -30,6 +30,7 @@ def ps(
     all_of_them: Annotated[bool, typer.Option("-a", "--all", help="Also what does not run.")] = False,
     containers: Annotated[bool, typer.Option("-c", "--containers", help="Containers instead of services.")] = False,
     json: JsonOption = False,
+    template: FormatOption = None,
 ) -> None:
     """List services, or containers, with their state and addresses."""
     ref = parse_ref(stack, depth=2) if stack else None
@@ -42,18 +43,16 @@ def ps(
     service = ref.service if ref else None
     if service is not None:
         service_of(views[0], service)
-    if containers:
-        _containers(views, service, where, all_of_them=all_of_them, json=json)
-    else:
-        _services(views, service, where, all_of_them=all_of_them, json=json)
+    show = _containers if containers else _services
+    show(views, service, where, all_of_them=all_of_them, json=json, template=template)
 
 
-def _services(views: list[StackView], only: str | None, where: str, *, all_of_them: bool, json: bool) -> None:
+def _services(
+    views: list[StackView], only: str | None, where: str, *, all_of_them: bool, json: bool, template: str | None
+) -> None:
     every = [(view, s) for view in views for s in view["services"] if only in (None, s["name"])]
     shown = [(view, s) for view, s in every if all_of_them or s["state"] not in _RESTING_SERVICES]
-    if json:
-        json_data([{"stack": view["stack"], **s} for view, s in shown])
-    else:
+    if not for_programs([{"stack": view["stack"], **s} for view, s in shown], json=json, template=template):
         headings = ("SERVICE", "STATE", "SCALE", "IMAGE", "DIGEST", "ENDPOINTS", "DETAIL")
         print_table(
             headings, [_service_row(view, s) for view, s in shown], empty=f"No services run in {where}.", flexible=_FLEXIBLE
@@ -78,12 +77,12 @@ def _service_row(view: StackView, service: ServiceView) -> list[str | Cell]:
     ]
 
 
-def _containers(views: list[StackView], only: str | None, where: str, *, all_of_them: bool, json: bool) -> None:
+def _containers(
+    views: list[StackView], only: str | None, where: str, *, all_of_them: bool, json: bool, template: str | None
+) -> None:
     every = [(view, c) for view in views for c in view["containers"] if only in (None, c["service"])]
     shown = [(view, c) for view, c in every if all_of_them or c["kept"] or c["phase"] not in _RESTING_CONTAINERS]
-    if json:
-        json_data([{"stack": view["stack"], **c} for view, c in shown])
-    else:
+    if not for_programs([{"stack": view["stack"], **c} for view, c in shown], json=json, template=template):
         moment = now()
         headings = ("NAME", "ID", "STATE", "SINCE", "ROUTED", "ADDRESS", "RESTARTS", "IMAGE", "DETAIL")
         print_table(

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from spin.cli.changes import change_lines, summary
-from spin.cli.options import EnvironmentOption, JsonOption, ProjectOption
-from spin.cli.output import colours, data, json_data, message, now, print_table
+from spin.cli.options import EnvironmentOption, FormatOption, JsonOption, ProjectOption
+from spin.cli.output import colours, data, for_programs, message, now, print_table
 from spin.cli.refs import parse_ref
 from spin.cli.session import Session
 from spin.cli.tables import Cell
@@ -27,13 +27,13 @@ def revisions(
     project: ProjectOption = None,
     last: Annotated[int, typer.Option("-n", "--last", metavar="N", min=1, max=1000, help="How many, the newest first.")] = _FIRST,
     json: JsonOption = False,
+    template: FormatOption = None,
 ) -> None:
     """List a stack's revisions: who changed what, and when."""
     name = parse_ref(stack, depth=1).stack
     with Session(environment=environment, project=project) as session:
         found = session.client.stack(session.project, session.environment, name).revisions(last=last)
-    if json:
-        json_data(found)
+    if for_programs(found, json=json, template=template):
         return
     moment = now()
     rows: list[list[str | Cell]] = [
@@ -70,14 +70,14 @@ def diff(
     environment: EnvironmentOption = None,
     project: ProjectOption = None,
     json: JsonOption = False,
+    template: FormatOption = None,
 ) -> None:
     """Print what differs between two revisions of a stack."""
     name = parse_ref(stack, depth=1).stack
     with Session(environment=environment, project=project) as session:
         target = session.client.stack(session.project, session.environment, name)
         found = target.diff(old=old, new=new)
-    if json:
-        json_data(found)
+    if for_programs(found, json=json, template=template):
         return
     before = f"revision {found['old']} → {found['new']}" if found["old"] else f"revision {found['new']}, the first"
     message(f"{name} in {target.environment}: {before}: {summary(found['changes']) or 'no difference'}.")

@@ -8,20 +8,25 @@ import typer
 
 from spin.cli.inputs import read_bytes
 from spin.cli.lifecycle import GUARDED
-from spin.cli.options import EnvironmentOption, JsonOption, ProjectOption, YesOption
-from spin.cli.output import confirm, json_data, message, now, print_table
+from spin.cli.options import EnvironmentOption, FormatOption, JsonOption, ProjectOption, YesOption
+from spin.cli.output import confirm, for_programs, message, now, print_table
 from spin.cli.session import Session
 from spin.cli.times import relative
 from spin.errors import InvalidInput
 
 
-def ls(*, environment: EnvironmentOption = None, project: ProjectOption = None, json: JsonOption = False) -> None:
+def ls(
+    *,
+    environment: EnvironmentOption = None,
+    project: ProjectOption = None,
+    json: JsonOption = False,
+    template: FormatOption = None,
+) -> None:
     """List secrets, without their values."""
     with Session(environment=environment, project=project) as session:
         secrets = session.client.secrets(session.project, session.environment)
         where = f"{session.environment} (project {session.project})"
-    if json:
-        json_data(secrets)
+    if for_programs(secrets, json=json, template=template):
         return
     moment = now()
     rows = [[s["name"], str(s["version"]), s["author"], relative(s["created"], moment)] for s in secrets]

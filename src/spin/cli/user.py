@@ -10,21 +10,20 @@ import typer
 from spin.cli import identity as identities
 from spin.cli.identity import GidOption, GidsOption, UidOption
 from spin.cli.inputs import read_line, read_password
-from spin.cli.options import JsonOption
-from spin.cli.output import is_terminal, json_data, message, now, print_table
+from spin.cli.options import FormatOption, JsonOption
+from spin.cli.output import for_programs, is_terminal, message, now, print_table
 from spin.cli.session import Session
 from spin.cli.times import relative
 from spin.client.shapes import IdentityView
 from spin.errors import InvalidInput
 
 
-def ls(*, json: JsonOption = False) -> None:
+def ls(*, json: JsonOption = False, template: FormatOption = None) -> None:
     """List users."""
     with Session() as session:
         session.require_sign_in()
         users = session.client.users()
-    if json:
-        json_data(users)
+    if for_programs(users, json=json, template=template):
         return
     moment = now()
     rows = [
