@@ -10,6 +10,8 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import reference_json
+
 from spin import site
 from spin.cli import commands, entry
 from spin.cli import rules as pages
@@ -372,9 +374,13 @@ with `dockerfile-` are about Dockerfiles: `spin check` shows them, and nothing i
 """
 
 
+def json() -> str:
+    return reference_json.page(MADE)
+
+
 # ---- All of them -------------------------------------------------------------------------------------------------------------
 
-PAGES = {"cli.md": cli, "compose.md": compose, "site-file.md": site_file}
+PAGES = {"cli.md": cli, "compose.md": compose, "site-file.md": site_file, "json.md": json}
 
 
 def made() -> dict[Path, str]:
