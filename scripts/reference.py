@@ -276,6 +276,10 @@ One extension, on a service and at the top level: `x-spin`.
 ```yaml
 x-spin:
   confirm_after: 30m                # an upgrade that has been healthy for so long is confirmed; left out or 0: as the site says
+  tags:                             # whose the stack is and what it needs; `spin inspect` and `spin stack ls` show it
+    owner: ann                      # left out: whoever brings the stack up first
+    staff_owner: ben                # also group, staff_group, fqdn, and those that the site adds
+    requires: [archive]
 services:
   web:
     image: web:1.0

@@ -53,6 +53,7 @@ def view(stack: str = "shop", state: str = "healthy", services: tuple[dict[str, 
     base |= {
         "origin": "up",
         "author": "maria",
+        "tags": {"owner": "maria"},
         "note": "",
         "created": "2026-01-01T00:00:00+00:00",
         "changed": "2026-01-01T00:00:00+00:00",

@@ -174,6 +174,11 @@ def _service(draw: st.DrawFn, name: str, earlier: list[str], names: dict[str, li
     )
 
 
+_tags = st.dictionaries(
+    st.sampled_from(["owner", "staff_owner", "requires"]), st.text("aé: #-'\"", min_size=1, max_size=9).filter(str.strip)
+).map(lambda tags: tuple(sorted(tags.items())))
+
+
 @st.composite
 def stack_specs(draw: st.DrawFn, stack: str = "shop") -> StackSpec:
     """A StackSpec as lowering makes them: sorted, and everything in it used."""
@@ -197,6 +202,7 @@ def stack_specs(draw: st.DrawFn, stack: str = "shop") -> StackSpec:
         ),
         secrets=tuple(_secret(name, stack, draw(st.booleans())) for name in sorted({g.source for s in specs for g in s.secrets})),
         confirm_after_ms=draw(_maybe(st.integers(1, 10**7))),
+        tags=draw(_tags),
     )
 
 

@@ -32,13 +32,14 @@ def ls(
             str(len(view["services"])),
             str(view["revision"]),
             view["author"],
+            view.get("tags", {}).get("owner", ""),
             relative(view["changed"], moment),
             " ".join(view["urls"]),
             view["detail"],
         ]
         for view in views
     ]
-    headings = ("STACK", "STATE", "SERVICES", "REVISION", "AUTHOR", "CHANGED", "ENDPOINTS", "DETAIL")
+    headings = ("STACK", "STATE", "SERVICES", "REVISION", "AUTHOR", "OWNER", "CHANGED", "ENDPOINTS", "DETAIL")
     print_table(headings, rows, empty=f"No stacks in {where}. `spin up` makes one.")
 
 

@@ -213,6 +213,8 @@ class StackView(TypedDict):
     revision: int
     origin: str
     author: str
+    tags: dict[str, str]
+    """Whose the stack is and what it needs."""
     note: str
     """Of a rollback that nobody asked for: the reason, and below it the last log lines."""
     created: str

@@ -13,6 +13,7 @@ from dataclasses import replace
 from spin.compose.cursor import Cursor
 from spin.compose.forms import duration_ms
 from spin.compose.service import Target, labels, lower_service
+from spin.compose.tags import lower_tags
 from spin.kit.text import quoted
 from spin.model.names import StackName, host_label
 from spin.model.stack import Condition, Config, Network, Protocol, Restart, SecretRef, ServiceSpec, StackSpec, Volume
@@ -46,6 +47,7 @@ def lower_document(submission: Submission, target: Target) -> StackSpec:
         configs=_configs(root, {g.source for s in services for g in s.configs}, submission.configs),
         secrets=_secrets(root, {g.source for s in services for g in s.secrets}, submission.secrets, target.stack),
         confirm_after_ms=_confirm_after(root),
+        tags=lower_tags(root),
     )
     if "default" in joined and "default" not in {n.name for n in spec.networks}:
         spec = replace(spec, networks=tuple(sorted((*spec.networks, Network("default")), key=lambda n: n.name)))

@@ -52,8 +52,12 @@ def render(spec: StackSpec, *, external_secrets: bool = False) -> str:
     Values of secrets are not in it: each is `file: ./secrets/NAME`, or with `external_secrets` a secret that is stored already.
     """
     document: dict[str, Any] = {}
-    if spec.confirm_after_ms is not None:
-        document["x-spin"] = {"confirm_after": _duration(spec.confirm_after_ms)}
+    extension = {
+        "confirm_after": None if spec.confirm_after_ms is None else _duration(spec.confirm_after_ms),
+        "tags": dict(spec.tags) or None,
+    }
+    if any(extension.values()):
+        document["x-spin"] = {key: value for key, value in extension.items() if value is not None}
     document["services"] = {s.name: _service(s) for s in spec.services}
     sections: dict[str, dict[str, Any]] = {
         "networks": {n.name: _network(n) for n in spec.networks if n != Network(DEFAULT_NETWORK)},

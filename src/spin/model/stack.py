@@ -269,6 +269,8 @@ class StackSpec:
     secrets: tuple[SecretRef, ...] = ()
     confirm_after_ms: int | None = None
     """An upgrade that has been healthy for this long is confirmed by itself; None: as the site says."""
+    tags: tuple[tuple[str, str], ...] = ()
+    """Whose it is and what it needs: owner, staff_owner, group, staff_group, fqdn, requires, and what the site adds. Sorted."""
 
     @property
     def digest(self) -> str:

@@ -33,7 +33,8 @@ def words_of(stack: StackSpec, service: ServiceSpec, versions: tuple[tuple[str, 
 def stack_words(stack: StackSpec) -> dict[str, str]:
     """The keys of the stack itself that say something."""
     after = stack.confirm_after_ms
-    return {} if after is None else {"x-spin.confirm_after": _duration(after)}
+    words = {} if after is None else {"x-spin.confirm_after": _duration(after)}
+    return words | {f"x-spin.tags.{name}": value for name, value in stack.tags}
 
 
 def _secrets(stack: StackSpec, service: ServiceSpec, versions: dict[str, int]) -> Pairs:

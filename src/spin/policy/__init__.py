@@ -31,14 +31,17 @@ from spin.policy import (
     replicated_port,
     reserved_labels,
     rollback_config,
+    secret_names,
     security_opt,
     service_addresses,
     service_count,
     service_names,
     shared_volume,
+    stack_tags,
     sysctls,
     unknown_key,
     update_order,
+    volume_names,
 )
 from spin.policy.case import Case, Parameter, Place, Rule
 from spin.policy.defaults import apply_defaults
@@ -67,9 +70,12 @@ RULES: tuple[Rule, ...] = (
     ceilings.RULE,
     unknown_key.RULE,
     shared_volume.RULE,
+    stack_tags.RULE,
     update_order.RULE,
     rollback_config.RULE,
     service_names.RULE,
+    volume_names.RULE,
+    secret_names.RULE,
     latest.RULE,
 )
 """Every rule, in the order in which findings are shown: what is refused first."""

@@ -145,7 +145,9 @@ _SUPPORTED: dict[str, Shape] = {
         keys={
             "http": VALUE,
             "hosts": VALUE,
-            "confirm_after": Refused("is for the whole stack", "Write it in an `x-spin` at the top level of the file."),
+            **_each(
+                "confirm_after tags", Refused("is for the whole stack", "Write it in an `x-spin` at the top level of the file.")
+            ),
         }
     ),
 }
@@ -266,6 +268,7 @@ FILE = Shape(
         "x-spin": Shape(
             keys={
                 "confirm_after": VALUE,
+                "tags": VALUE,
                 **_each("http hosts", Refused("is for one service", "Write it in the `x-spin` of the service that speaks HTTP.")),
             }
         ),

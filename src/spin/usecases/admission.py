@@ -33,6 +33,9 @@ from spin.usecases.problems import Problem, raise_if_any, refusal
 from spin.usecases.rights import allow, check_generation, readable
 from spin.usecases.secrets import check_secret
 
+OWNER = "owner"
+"""The tag that every stack has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -105,9 +108,12 @@ async def target(
     return key, current
 
 
-async def examine(platform: Platform, principal: Principal, key: DeploymentKey, submission: Submission) -> Candidate:
-    """The first half for a document. Raises InvalidInput, RegistryUnavailable."""
-    spec, found = await asyncio.to_thread(_read, submission, key, platform.site)
+async def examine(
+    platform: Platform, principal: Principal, key: DeploymentKey, submission: Submission, current: Current
+) -> Candidate:
+    """The first half for a document, which is to follow on `current`. Raises InvalidInput, RegistryUnavailable."""
+    owner = dict(current.spec.tags if current.spec else ()).get(OWNER, principal.user)
+    spec, found = await asyncio.to_thread(_read, submission, key, platform.site, owner)
     secrets = _stored_values(spec, submission.secrets, by_stored_name=False)
     try:
         pinned, missing = await pin(platform, principal, key, spec)
@@ -199,8 +205,11 @@ async def secret_versions(work: UnitOfWork, candidate: Candidate) -> tuple[tuple
     return tuple(sorted(versions.items()))
 
 
-def _read(submission: Submission, key: DeploymentKey, site: Site) -> tuple[StackSpec, tuple[Finding, ...]]:
+def _read(submission: Submission, key: DeploymentKey, site: Site, owner: str) -> tuple[StackSpec, tuple[Finding, ...]]:
+    """The stack and what is found of it. A stack that names no owner keeps the one that it has, or gets whoever brings it up."""
     spec = lower(submission, stack=key.stack, registry_host=site.registry_host, project=key.project)
+    if OWNER not in dict(spec.tags):
+        spec = replace(spec, tags=tuple(sorted([*spec.tags, (OWNER, owner)])))
     return spec, audit(submission, spec, site)
 
 

@@ -29,8 +29,8 @@ async def check(
     Raises InvalidInput for a document that cannot be read, and RegistryUnavailable.
     """
     async with platform.store.begin() as work:
-        key, _ = await target(platform, work, principal, Action.READ, project, environment, stack)
-    candidate = await examine(platform, principal, key, submission)
+        key, current = await target(platform, work, principal, Action.READ, project, environment, stack)
+    candidate = await examine(platform, principal, key, submission, current)
     try:
         async with platform.store.begin() as work:
             await admit(work, platform, principal, candidate)

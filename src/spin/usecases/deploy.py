@@ -34,10 +34,10 @@ async def deploy(
     Raises InvalidInput, Refused, NotFound, NotAllowed, Conflict or Unavailable; then nothing at all has been written.
     """
     async with platform.store.begin() as work:
-        key, _ = await target(
+        key, current = await target(
             platform, work, principal, Action.DEPLOY, project, environment, stack, expect_generation=expect_generation
         )
-    candidate = await examine(platform, principal, key, submission)
+    candidate = await examine(platform, principal, key, submission, current)
     async with platform.store.begin(write=True) as work:
         _, current = await target(
             platform, work, principal, Action.DEPLOY, project, environment, stack, expect_generation=expect_generation
@@ -70,8 +70,8 @@ async def plan_deploy(
 ) -> Preview:
     """What `deploy` would change. Raises what `deploy` would raise; writes nothing."""
     async with platform.store.begin() as work:
-        key, _ = await target(platform, work, principal, Action.DEPLOY, project, environment, stack)
-    candidate = await examine(platform, principal, key, submission)
+        key, current = await target(platform, work, principal, Action.DEPLOY, project, environment, stack)
+    candidate = await examine(platform, principal, key, submission, current)
     async with platform.store.begin() as work:
         _, current = await target(platform, work, principal, Action.DEPLOY, project, environment, stack)
         await admit(work, platform, principal, candidate)

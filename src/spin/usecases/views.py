@@ -78,6 +78,8 @@ class StackView:
     revision: int
     origin: str
     author: str
+    tags: dict[str, str]
+    """Whose the stack is and what it needs; `owner` is always there, but for stacks from before there were tags."""
     note: str
     """Why the revision was made, as the person said; of a rollback that nobody asked for the reason, and below it the last log lines."""
     created: datetime | None
@@ -154,6 +156,7 @@ def stack_view(site: Site, deployment: Deployment, revision: Revision, status: D
         revision=deployment.revision,
         origin=revision.origin.value,
         author=revision.author,
+        tags=dict(revision.spec.tags),
         note=revision.note,
         created=deployment.created,
         changed=deployment.changed,

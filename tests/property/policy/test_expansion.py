@@ -230,6 +230,7 @@ JUDGED_IN_SPEC = {
         "configs": "bounded by lowering; files in the stack's own volumes",
         "secrets": "admission: secret-missing",
         "confirm_after_ms": "a wish about upgrades",
+        "tags": "stack_tags",
     },
     ServiceSpec: {
         "name": "service_names; characters by lowering",
