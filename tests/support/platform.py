@@ -214,7 +214,8 @@ class RunningPlatform:
         with contextlib.suppress(
             FileNotFoundError
         ):  # without nft there is no table of service addresses, which stays as stacks do
-            subprocess.run(["nft", "delete", "table", "ip", f"spin-{self.site_id}"], capture_output=True, check=False)
+            for table in (("ip", f"spin-{self.site_id}"), ("inet", f"spin-{self.site_id}-guard")):
+                subprocess.run(["nft", "delete", "table", *table], capture_output=True, check=False)
         images = docker("images", "--filter", f"reference={self.registry}/*/*", "--format", "{{.Repository}}:{{.Tag}}").split()
         if images:
             docker("rmi", "-f", *[i.removesuffix(":<none>") for i in images], check=False)

@@ -28,11 +28,12 @@ class Lost(Exception):
 
 
 class TableEvents:
-    """The transactions that touch one table of family `ip`, from the moment this is made."""
+    """The transactions that touch one table, from the moment this is made. `family`: of the table, in the kernel's numbers."""
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: str, family: int = netlink.IPV4) -> None:
         """Raises OSError where the kernel does not let us listen."""
         self._table = table
+        self._family = family
         self._pattern = table.encode() + b"\0"
         self._within = False  # a transaction of which the end has not been read touches the table
         self._made: set[str] = set()
@@ -75,7 +76,7 @@ class TableEvents:
                 if self._within:
                     found.append(frozenset(self._made))
                 self._within, self._made = False, set()
-            elif message.type >> 8 == _TABLES and message.family == netlink.IPV4:
+            elif message.type >> 8 == _TABLES and message.family == self._family:
                 named = netlink.attributes(message.body)
                 if netlink.text(named.get(_TABLE, memoryview(b""))) == self._table:
                     self._within = True

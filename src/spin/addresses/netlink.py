@@ -14,6 +14,8 @@ ROUTES: Final = 0
 """NETLINK_ROUTE."""
 IPV4: Final = 2
 """NFPROTO_IPV4, AF_INET."""
+INET: Final = 1
+"""NFPROTO_INET: tables for both versions of IP."""
 REQUEST: Final = 1
 ACKNOWLEDGE: Final = 4
 DUMP: Final = 0x300

@@ -11,9 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import secrets
-import shutil
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -26,6 +24,7 @@ import structlog
 
 from spin.addresses import flows, routes
 from spin.addresses.events import Lost, TableEvents
+from spin.addresses.program import nft, program
 from spin.addresses.render import Written, checked, marker, read, refuse_clashes, render, table_name
 from spin.addresses.routes import LocalRoute
 from spin.errors import AddressesUnavailable
@@ -38,12 +37,9 @@ LOOK_EVERY = 5.0
 """Seconds between two looks at what the kernel does not tell by itself; a repair that failed is tried again as often."""
 BREATH = 1.0
 """Seconds between two repairs that nobody waits for: another program that insists does not take a whole core."""
-TIMEOUT = 30.0
-"""Seconds that nft may take; 1,000 addresses take 0.2."""
 
 _BRIDGED: Final = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 _ARP_IGNORED: Final = tuple(Path(f"/proc/sys/net/ipv4/conf/{name}/arp_ignore") for name in ("all", "default"))
-_PLACES: Final = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
 
 Owners = Mapping[str, tuple[ServiceAddress, ...]]
 
@@ -112,7 +108,7 @@ class NftAddresses:
         self._events = None
         if not self._owners:
             with contextlib.suppress(AddressesUnavailable):
-                await _nft("-f", "-", stdin=f"add table ip {self.table}\ndelete table ip {self.table}\n")
+                await nft("-f", "-", stdin=f"add table ip {self.table}\ndelete table ip {self.table}\n")
 
     async def entries(self, owner: str) -> tuple[ServiceAddress, ...]:
         self._hear()
@@ -180,7 +176,7 @@ class NftAddresses:
     async def _nft_write(self, before: Written, owners: Owners) -> None:
         self._marker, self._anew = marker(secrets.token_hex(8)), not before.clean
         text = render(self.table, before, _entries(owners), self._marker, masquerade=self._masquerade)
-        await _nft("-f", "-", stdin=text)
+        await nft("-f", "-", stdin=text)
 
     async def _repair(self) -> None:
         """Have the kernel's table as it was written last."""
@@ -238,10 +234,10 @@ class NftAddresses:
 
     async def _list(self) -> Written:
         """What the kernel's table says; nothing if there is none."""
-        tables = json.loads(await _nft("-j", "list", "tables", "ip"))["nftables"]
+        tables = json.loads(await nft("-j", "list", "tables", "ip"))["nftables"]
         if not any(part.get("table", {}).get("name") == self.table for part in tables):
             return Written()
-        return read(json.loads(await _nft("-j", "list", "table", "ip", self.table)))
+        return read(json.loads(await nft("-j", "list", "table", "ip", self.table)))
 
     async def _end(self, forget: Callable[[], int]) -> None:
         """End flows that would go on where the table no longer leads them."""
@@ -258,13 +254,13 @@ async def unusable(site: Site) -> str:
     """Why service addresses cannot be had on this host, in one sentence; empty where they can."""
     if sys.platform != "linux":
         return "Service addresses need nftables, which only Linux has."
-    if _program() is None:
+    if program() is None:
         return "Service addresses need the program nft (package nftables), which is not installed."
     trial = f"{table_name(site.id)}-trial"
     sample = ServiceAddress("a/b/c", "default", "trial", "192.0.2.1", "192.0.2.0/30", "lo", ("192.0.2.2", "192.0.2.3"))
     text = render(trial, Written(), (sample,), marker("trial"), masquerade=True)
     try:
-        await _nft("-f", "-", stdin=f"{text}delete table ip {trial}\n")
+        await nft("-f", "-", stdin=f"{text}delete table ip {trial}\n")
         TableEvents(trial).close()
     except AddressesUnavailable as error:
         return f"Spin may not change this host's nftables: {error.message}"
@@ -279,10 +275,6 @@ async def unusable(site: Site) -> str:
             "This host does not answer ARP requests for all of its addresses (net.ipv4.conf.all.arp_ignore, .default.arp_ignore)."
         )
     return ""
-
-
-def _program() -> str | None:
-    return shutil.which("nft", path=_PLACES)
 
 
 def _bridged_packets_are_tracked() -> bool:
@@ -311,27 +303,3 @@ def _by_owner(entries: tuple[ServiceAddress, ...]) -> Owners:
 
 def _led(owners: Owners) -> frozenset[flows.Led]:
     return frozenset((e.address, target) for entries in owners.values() for e in entries for target in e.targets)
-
-
-async def _nft(*arguments: str, stdin: str = "") -> str:
-    """What nft prints. Raises AddressesUnavailable with its reason."""
-    process = await asyncio.create_subprocess_exec(
-        _program() or "nft",
-        *arguments,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(TIMEOUT):
-            output, errors = await process.communicate(stdin.encode())
-    except TimeoutError:
-        raise AddressesUnavailable(f"nft has not done its work within {TIMEOUT:g} s.") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode:
-        reason = next(iter(errors.decode(errors="replace").strip().splitlines()), f"status {process.returncode}")
-        raise AddressesUnavailable(f"nft refuses: {reason}.")
-    return output.decode()

@@ -12,12 +12,12 @@ from contextlib import AsyncExitStack
 import structlog
 import uvicorn
 
-from spin.addresses import NftAddresses, unusable
+from spin.addresses import HostGuard, NftAddresses, unusable
 from spin.api import build
 from spin.api.passwords import Argon2Passwords
 from spin.edge import CaddyEdge, caddy_child
 from spin.engines.docker import DockerEngine, elsewhere
-from spin.errors import Conflict, Failed, NotFound, SpinError
+from spin.errors import AddressesUnavailable, Conflict, Failed, NotFound, SpinError
 from spin.kit.clock import SystemClock
 from spin.kit.ports import PortUnavailable, check_port, listen
 from spin.kit.processes import Child, ProcessFailed, Supervisor
@@ -95,6 +95,7 @@ class RunningPlatform:
             site, StoredContents(store), PullTokens(site, tokens), docker, service_addresses=addresses is not None
         )
         self._parts.push_async_callback(engine.close)
+        await self._guard(docker, engine)
         edge_child = caddy_child(site, self._data.folder("edge"))
         edge = CaddyEdge(edge_child.directory)
         self._parts.push_async_callback(edge.close)
@@ -161,6 +162,17 @@ class RunningPlatform:
             log.warning("no service addresses: calls within a stack may fail while its containers change", reason=reason)
             return None
         return await self._parts.enter_async_context(NftAddresses(site))
+
+    async def _guard(self, docker: str | None, engine: DockerEngine) -> None:
+        """Keep containers off what listens on their host, where Spin may; where not, the log says why."""
+        reason = await elsewhere(docker)
+        if not reason:
+            try:
+                await self._parts.enter_async_context(HostGuard(self._site, engine.bridges))
+            except AddressesUnavailable as error:
+                reason = error.message
+        if reason:
+            log.warning("the host is not protected: containers reach what listens on all of its addresses", reason=reason)
 
     async def _make_operator(self, platform: Platform) -> None:
         file = self._data.operator_key

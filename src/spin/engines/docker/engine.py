@@ -87,6 +87,13 @@ class DockerEngine:
         except DockerError as error:
             return Health(reachable=False, detail=sentence(error.message))
 
+    async def bridges(self) -> frozenset[str] | None:
+        """Names of the bridges of all networks of the site, on the engine's host; None while the engine does not say."""
+        try:
+            return await self._networks.bridges()
+        except (EngineUnavailable, DockerError):
+            return None
+
     async def keys(self) -> frozenset[DeploymentKey]:
         return frozenset(group(*await self._everything()))
 

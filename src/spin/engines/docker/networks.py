@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -25,7 +26,7 @@ from spin.errors import Failed
 from spin.model.names import DeploymentKey
 from spin.model.observed import Link
 from spin.model.stack import Network
-from spin.model.subnets import halves
+from spin.model.subnets import bridge_prefix, halves
 from spin.site import Site
 
 Subnet = ipaddress.IPv4Network
@@ -71,6 +72,11 @@ def ids(listed: Iterable[dict[str, Any]]) -> dict[str, str]:
     return found
 
 
+def bridge(network: dict[str, Any]) -> str:
+    """The name of its interface on the engine's host; networks from before their names were chosen have the engine's own."""
+    return (network.get("Options") or {}).get(_BRIDGE) or f"br-{network['Id'][:12]}"
+
+
 def links(listed: Iterable[dict[str, Any]]) -> tuple[Link, ...]:
     """A deployment's networks as its host sees them, sorted by name; `listed`: oldest first."""
     found: dict[str, Link] = {}
@@ -78,9 +84,8 @@ def links(listed: Iterable[dict[str, Any]]) -> tuple[Link, ...]:
         name = network["Labels"].get(labels.NAME, "")
         subnet, containers = next(_ranges(network), (None, None))
         if subnet is not None and containers is not None and network.get("Driver") == "bridge":
-            given = (network.get("Options") or {}).get(_BRIDGE)
             services = _left_for_services(subnet, containers)
-            link = Link(name, given or f"br-{network['Id'][:12]}", str(subnet), bool(network.get("Internal")), services)
+            link = Link(name, bridge(network), str(subnet), bool(network.get("Internal")), services)
             found.setdefault(name, link)
     return tuple(found[name] for name in sorted(found))
 
@@ -126,6 +131,11 @@ class Networks:
         found = await self._client.get("networks", filters=labels.selector(self._site.id, key, Kind.NETWORK))
         return sorted(found, key=lambda n: (n["Created"], n["Id"]))
 
+    async def bridges(self) -> frozenset[str]:
+        """Those of all networks of the site."""
+        found = await self._client.get("networks", filters=labels.selector(self._site.id, None, Kind.NETWORK))
+        return frozenset(bridge(network) for network in found)
+
     async def ensure(self, key: DeploymentKey, network: Network) -> None:
         """Raises Failed when the name is taken by something foreign, or no subnet is left."""
         async with self._allocating:
@@ -164,6 +174,7 @@ class Networks:
                 "CheckDuplicate": True,
                 "Driver": "bridge",
                 "Internal": network.internal,
+                "Options": {_BRIDGE: bridge_prefix(self._site.id) + secrets.token_hex(4)[:7]},
                 "IPAM": {"Driver": "default", "Config": [{"Subnet": str(subnet), **bound}]},
                 "Labels": {**labels.user_labels(network.labels), **ours},
             }
