@@ -209,6 +209,7 @@ async def test_the_site_tells_a_client_what_it_needs_before_signing_in(world: Wo
     site = (await world.as_("").get("/site")).json()
     assert site["registry"] == "localhost:5000"
     assert site["domain"] == "spin.localhost"
+    assert [c["name"] for c in site["port_classes"]] == ["public", "institution", "site"]
     assert [e["name"] for e in site["environments"]] == ["development", "production", "sandbox"]
 
 

@@ -150,6 +150,23 @@ def test_a_dockerfile_of_a_service_that_cannot_be_read_is_a_finding(alone, check
     assert "Dockerfile" in found["message"]
 
 
+@pytest.mark.parametrize("name", ["x" * 250, "x" * 5000, "~nobody-of-that-name/x"], ids=["250", "5000", "home"])
+def test_odd_names_in_build_end_in_findings(alone, check, name: str) -> None:
+    (alone / "compose.yaml").write_text(
+        f"services: {{web: {{image: 'web:1', build: {{context: ., dockerfile: {json.dumps(name)}}}}}}}"
+    )
+    if len(name) == 250:
+        (alone / name).write_text(ROOT)
+    rules = [f["rule"] for f in check()]
+    assert rules == (["dockerfile-root"] if len(name) == 250 else ["dockerfile-invalid"])
+
+
+def test_a_base_of_an_endless_name_is_asked_of_nobody(alone, check, monkeypatch) -> None:
+    (alone / "Dockerfile").write_text("FROM " + "a" * 60_000 + ":1\nUSER 1\n")
+    monkeypatch.setenv("PATH", os.defpath)
+    assert [f["rule"] for f in check("Dockerfile")] == ["dockerfile-healthcheck"]
+
+
 def test_a_named_file_that_is_no_dockerfile_is_wrong_input(alone, anonymous) -> None:
     (alone / "Dockerfile").write_text("FROM a\nFORM b\n")
     done = anonymous("check", "Dockerfile")

@@ -225,6 +225,15 @@ def test_an_exported_stack_is_the_same_stack(lab, name, home) -> None:
     assert (again.status, again.out) == (0, ""), again.err
 
 
+def test_what_runs_is_drawn_as_the_file_is(lab, name, home) -> None:
+    assert lab("up").status == 0
+    of_file, of_stack = lab("diagram"), lab("diagram", name)
+    assert (of_stack.status, of_stack.err) == (0, "")
+    assert of_stack.out == of_file.out
+    assert f"http://web.{name}.development.spin.localhost:8080/" in of_stack.out
+    assert lab("rm", name, "--volumes", "--yes").status == 0
+
+
 def test_a_stranger_finds_nothing(lab, name, served, monkeypatch) -> None:
     assert lab("up").status == 0
     monkeypatch.setenv("SPIN_TOKEN", served.keys["sam"])

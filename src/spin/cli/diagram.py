@@ -17,7 +17,7 @@ from spin.cli.output import data, message
 from spin.cli.refs import parse_ref
 from spin.cli.session import Session
 from spin.diagram import Picture, Surroundings, mermaid, picture, svg, text
-from spin.errors import Failed, InvalidInput, Unavailable
+from spin.errors import Failed, InvalidInput, NotSignedIn, Unavailable
 from spin.kit.canonical import primitive
 from spin.model.names import StackName
 from spin.model.stack import StackSpec
@@ -120,7 +120,7 @@ def _described(
         where, registry, known = environment or site.environments[0].name, session.stored_registry or site.registry_host, False
     else:
         known = True
-    owner = session.stored_project or _ANY_PROJECT
+    owner = (_project(session) if known else session.stored_project) or _ANY_PROJECT
     added = {"SPIN_REGISTRY": registry, "SPIN_PROJECT": owner, "SPIN_ENVIRONMENT": where}
     loaded = compose_files.load(names, env_files, stack, added)
     spec = compose.lower(loaded.submission, stack=loaded.stack, registry_host=registry, project=owner)
@@ -128,7 +128,15 @@ def _described(
     return picture(_without_digests(spec), around)
 
 
+def _project(session: Session) -> str | None:
+    """The project in whose name images are drawn; a picture needs no choice among several, and no sign-in."""
+    try:
+        return session.project
+    except (InvalidInput, NotSignedIn):
+        return None
+
+
 def _around(session: Session, stack: str, environment: str) -> Surroundings:
     site = session.site
-    classes = tuple(PortClass(c["name"], c["reach"], tuple(c["ports"])) for c in site["port_classes"])
+    classes = tuple(PortClass(c["name"], c["reach"], tuple(c["ports"])) for c in site.get("port_classes", ()))
     return Surroundings(stack, environment, site["domain"], site["edge_port"], classes)

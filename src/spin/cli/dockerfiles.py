@@ -25,6 +25,8 @@ from spin.model.submission import Build, locate
 _NAMES = ("dockerfile", "containerfile")
 _MOST_BASES = 10
 """Base images that the local engine is asked for."""
+_LONGEST_NAME = 512
+"""Of a base image: a registry's host, a repository of 255 characters, a tag of 128 and a digest."""
 _PATIENCE = 5.0
 """Seconds for each of these questions; what is not answered is not known."""
 _POSITION = re.compile(r"(?P<file>.+?):(?P<line>[0-9]{1,7})(?::[0-9]{1,7})?")
@@ -100,7 +102,10 @@ def _in_compose_file(finding: Finding, place: str | None) -> Finding:
 
 
 def _ignores(path: Path, context: Path) -> bool:
-    return (context / ".dockerignore").is_file() or path.with_name(path.name + ".dockerignore").is_file()
+    try:
+        return (context / ".dockerignore").is_file() or path.with_name(path.name + ".dockerignore").is_file()
+    except (OSError, ValueError):  # a name that is too long, or none
+        return False
 
 
 def _has_healthcheck(loaded: Loaded, service: str) -> bool:
@@ -117,11 +122,11 @@ def _case(file: dockerfile.Dockerfile, *, ignores: bool, healthcheck: bool = Fal
 
 def _known(name: str) -> dockerfile.Base | None:
     """What the local engine knows of an image, where there is one and it has that image."""
-    if shutil.which("docker") is None:
+    if shutil.which("docker") is None or len(name) > _LONGEST_NAME:
         return None
     try:
         found = docker.inspect_image(name, timeout=_PATIENCE)
-    except Failed:
+    except (Failed, OSError, ValueError):
         return None
     if found is None:
         return None
