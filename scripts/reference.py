@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import reference_json
 
@@ -233,11 +233,16 @@ def compose() -> str:
         ("Secrets", keys.SECRET),
     ):
         rows = list(entries(shape))
-        lines += [f"## {heading}\n", supported([key for key, value in rows if isinstance(value, keys.Shape)])]
-        rest = together([(key, value) for key, value in rows if not isinstance(value, keys.Shape)])
-        if rest:
-            lines += ["", "| not supported | why | instead |", "| --- | --- | --- |"]
-        lines += [f"| {codes(names)} | {why} | {cell(instead)} |" for why, instead, names in rest]
+        lines += [f"## {heading}\n", supported([key for key, verdict in rows if isinstance(verdict, keys.Supported)])]
+        for title, words in VERDICTS:
+            told = together((key, words(verdict)) for key, verdict in rows)
+            if told:
+                lines += [
+                    "",
+                    title,
+                    "| --- | --- | --- |",
+                    *(f"| {codes(names)} | {cell(what)} | {cell(then)} |" for (what, then), names in told),
+                ]
         lines.append("")
     lines += ["## Rules\n", RULES_INTRODUCTION, *rules(RULES), "", WITHOUT_ADDRESSES_INTRODUCTION, *rules(WITHOUT_ADDRESSES), ""]
     return "\n".join(lines)
@@ -269,7 +274,9 @@ def supported(names: list[str]) -> str:
 COMPOSE_INTRODUCTION = """Spin's contract is the Compose file, as the
 [Compose Specification](https://compose-spec.io) has it: short and long forms,
 `${VARIABLE}` in all its forms, `.env`, several files with `-f` that are merged, anchors, `x-…` keys. What a key means is what it
-means to Docker Compose. This page says which keys are honoured. Any other key is refused by name; none is dropped in silence.
+means to Docker Compose. This page gives the verdict on every key of the specification, of version 2 and 3 files and of
+`rancher-compose.yml`: supported, translated into something that Spin has another word for, ignored with a warning where that is
+harmless, or refused. What is said of a key holds for all that is below it. Any other key is refused by name; none is dropped in silence.
 
 One extension, on a service and at the top level: `x-spin`.
 
@@ -330,28 +337,57 @@ WITHOUT_ADDRESSES_INTRODUCTION = """Where the engine of the environment gives se
 """
 
 
-def entries(shape: keys.Shape, prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Every key with what becomes of it; keys of keys as `build.context`. What people name themselves is left to its own section."""
-    for key, value in sorted((shape.keys or {}).items()):
-        yield f"{prefix}{key}", value
-        inner = (
-            value.items or (value.named if prefix or shape is not keys.FILE else None) if isinstance(value, keys.Shape) else None
-        )
-        if inner is not None:
-            yield from entries(inner, f"{prefix}{key}.")
-        if isinstance(value, keys.Shape) and value.keys:
-            yield from entries(value, f"{prefix}{key}.")
+def entries(table: keys.Supported, prefix: str = "") -> Iterator[tuple[str, Judged]]:
+    """Every key with its verdict; keys of keys as `build.context`, values as `deploy.mode: global`. What people name themselves is
+    left to its own section.
+    """
+    for key, verdict in sorted((table.keys or {}).items()):
+        if isinstance(verdict, keys.ByValue):
+            yield from ((f"{prefix}{key}: {value}", each) for value, each in verdict.values.items())
+            plain = not isinstance(verdict.other, keys.Supported) or verdict.other.keys
+            yield f"{prefix}{key}" if not plain else f"{prefix}{key}: …", verdict.other
+            continue
+        yield f"{prefix}{key}", verdict
+        below = verdict.below if isinstance(verdict, keys.Translated) else verdict
+        if isinstance(below, keys.Supported):
+            named = below.named if prefix or table is not keys.FILE else None
+            for inner in (below, below.items, named):
+                if isinstance(inner, keys.Supported):
+                    yield from entries(inner, f"{prefix}{key}.")
 
 
-def together(rows: list[tuple[str, object]]) -> list[tuple[str, str, list[str]]]:
-    """Keys with the same reason on one line."""
+Judged: TypeAlias = keys.Supported | keys.Translated | keys.Ignored | keys.Refused | keys.Ruled
+Words: TypeAlias = tuple[str, str] | None
+
+
+def translated_words(verdict: Judged) -> Words:
+    return (verdict.how, verdict.tell) if isinstance(verdict, keys.Translated) else None
+
+
+def ignored_words(verdict: Judged) -> Words:
+    return (verdict.why, verdict.instead) if isinstance(verdict, keys.Ignored) else None
+
+
+def refused_words(verdict: Judged) -> Words:
+    if isinstance(verdict, keys.Ruled):
+        return f"as the rule `{verdict.rule}` says", "see below"
+    return (verdict.reason, verdict.instead) if isinstance(verdict, keys.Refused) else None
+
+
+VERDICTS: tuple[tuple[str, Callable[[Judged], Words]], ...] = (
+    ("| translated | how | advice (`translated-key`) |", translated_words),
+    ("| ignored, with a warning (`ignored-key`) | why that is harmless | instead |", ignored_words),
+    ("| refused (`refused-key`) | why | instead |", refused_words),
+)
+
+
+def together(rows: Iterable[tuple[str, Words]]) -> list[tuple[tuple[str, str], list[str]]]:
+    """Keys of which the same is said, on one line."""
     found: dict[tuple[str, str], list[str]] = {}
-    for key, value in rows:
-        if isinstance(value, keys.Refused):
-            found.setdefault((value.reason, value.instead), []).append(key)
-        elif isinstance(value, keys.Ruled):
-            found.setdefault((f"rule `{value.rule}`", "see below"), []).append(key)
-    return [(why, instead, names) for (why, instead), names in found.items()]
+    for key, words in rows:
+        if words is not None:
+            found.setdefault(words, []).append(key)
+    return list(found.items())
 
 
 # ---- The rules, a page each ---------------------------------------------------------------------------------------------------

@@ -162,7 +162,8 @@ def _service(draw: st.DrawFn, name: str, earlier: list[str], names: dict[str, li
         tmpfs=draw(_tmpfs(next(targets))),
         secrets=tuple(sorted(grants[0], key=lambda g: g.target)),
         configs=tuple(sorted(grants[1], key=lambda g: g.target)),
-        networks=tuple(Attachment(n, draw(_sorted(NAMES, 2))) for n in sorted(some("networks"))) or (Attachment("default"),),
+        networks=tuple(Attachment(n, draw(_sorted(NAMES, 2))) for n in sorted(some("networks")))
+        or draw(st.sampled_from([(Attachment("default"),), (), (Attachment("default", ("other",)),)])),
         depends_on=tuple(
             Dependency(other, draw(st.sampled_from(Condition)), draw(st.booleans()))
             for other in sorted(draw(st.lists(st.sampled_from(earlier), max_size=2, unique=True)) if earlier else [])

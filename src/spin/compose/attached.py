@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from spin.compose.cursor import Cursor
 from spin.compose.forms import MOST_BYTES, absolute_path, octal_mode, size_bytes, tmpfs, volume
 from spin.kit.text import quoted
@@ -136,8 +138,16 @@ def _owner(item: Cursor, key: str) -> int:
 
 
 def networks(cursor: Cursor) -> tuple[Attachment, ...]:
-    """The networks the service joins: the stack's default one where it names none. Raises InvalidInput."""
-    found = cursor.get("networks")
+    """The networks the service joins: the stack's default one where it names none. Raises InvalidInput.
+
+    `container_name` is one more name there. Modes of `network_mode` other than `none` are passed over, as the audit judges them.
+    """
+    found, mode, own = cursor.get("networks"), cursor.get("network_mode"), cursor.get("container_name")
+    if mode and mode.value == "none":
+        if found is not None and found.value:
+            found.fail("`network_mode: none` is a container without networks; keep one of them.")
+        return ()
+    names = {own.name("network alias")} if own else set()
     joined: dict[str, Attachment] = {}
     if found is not None and found.is_mapping():
         for name, entry in found.entries():
@@ -145,7 +155,10 @@ def networks(cursor: Cursor) -> tuple[Attachment, ...]:
     elif found is not None:
         for item in found.items():
             joined[item.name("network")] = Attachment(item.name("network"))
-    return tuple(joined[name] for name in sorted(joined)) or (Attachment(DEFAULT_NETWORK),)
+    return tuple(
+        replace(a, aliases=tuple(sorted({*a.aliases, *names})))
+        for a in [joined[name] for name in sorted(joined)] or [Attachment(DEFAULT_NETWORK)]
+    )
 
 
 def _network_name(entry: Cursor, name: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from spin.compose.cursor import Cursor
-from spin.compose.service import Target, labels, pairs, service_image
+from spin.compose.mappings import labels, pairs
+from spin.compose.service import Target, service_image
 from spin.model.names import StackName
 from spin.model.submission import Build, Submission
 

@@ -14,12 +14,13 @@ from spin.compose.cursor import Cursor
 from spin.compose.envfile import parse_env
 from spin.compose.interpolate import Scope, interpolate
 from spin.compose.lower import lower_document
+from spin.compose.mappings import pairs
 from spin.compose.merge import merge
 from spin.compose.nodes import Node, Position, below, fail
 from spin.compose.notices import PORT_NOT_PUBLISHED
 from spin.compose.parse import parse
 from spin.compose.published import port_forms
-from spin.compose.service import Target, pairs
+from spin.compose.service import Target
 from spin.errors import InvalidInput
 from spin.kit.text import quoted
 from spin.model.finding import Finding

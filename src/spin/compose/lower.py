@@ -12,7 +12,10 @@ from dataclasses import replace
 
 from spin.compose.cursor import Cursor
 from spin.compose.forms import duration_ms
-from spin.compose.service import Target, labels, lower_service
+from spin.compose.links import lower_links
+from spin.compose.mappings import labels
+from spin.compose.restarts import says_restart
+from spin.compose.service import Target, lower_service
 from spin.compose.tags import lower_tags
 from spin.kit.text import quoted
 from spin.model.names import StackName, host_label
@@ -65,8 +68,8 @@ def _services(root: Cursor, target: Target) -> tuple[ServiceSpec, ...]:
         root.fail("the file has no services; write at least one below `services:`.")
     # What others wait for to complete runs once, unless its author says otherwise: restarted, it would never have completed.
     jobs = {d.service for s in found for d in s.depends_on if d.condition is Condition.COMPLETED}
-    plain = {s.name for s in found if s.name in jobs and entries[s.name].get("restart") is None}
-    return tuple(replace(s, restart=Restart.NO) if s.name in plain else s for s in found)
+    plain = {s.name for s in found if s.name in jobs and not says_restart(entries[s.name])}
+    return lower_links([replace(s, restart=Restart.NO) if s.name in plain else s for s in found], entries)
 
 
 def _named(root: Cursor, key: str, what: str) -> list[tuple[str, Cursor]]:
@@ -124,7 +127,9 @@ def _secret(name: str, entry: Cursor, stack: str) -> SecretRef:
     if entry.value is None:
         entry.fail("it is not said where the secret comes from; write `file:`, `environment:` or `external: true`.")
     external, given, file = entry.get("external"), entry.get("name"), entry.get("file") or entry.get("environment")
-    if external and external.boolean():
+    if external and external.is_mapping():  # the way of version 2: `external: {name: …}`
+        given = external.get("name") or given
+    if external and (external.is_mapping() or external.boolean()):
         if file:
             file.fail("an external secret is stored already and has no source here; keep one of them.")
         stored = given.line() if given else name if "." in name else own

@@ -95,6 +95,7 @@ def _service(s: ServiceSpec) -> dict[str, Any]:
         "secrets": [_grant(g) for g in s.secrets] or None,
         "configs": [_grant(g) for g in s.configs] or None,
         "networks": _networks(s.networks),
+        "network_mode": None if s.networks else "none",
         "depends_on": {d.service: _dependency(d) for d in s.depends_on} or None,
         "retain_ip": s.retain_ip or None,
         "deploy": _deploy(s),
@@ -154,7 +155,7 @@ def _grant(g: Grant) -> dict[str, Any]:
 def _networks(joined: tuple[Attachment, ...]) -> dict[str, Any] | None:
     if joined == (Attachment(DEFAULT_NETWORK),):
         return None
-    return {a.network: {"aliases": a.aliases} if a.aliases else None for a in joined}
+    return {a.network: {"aliases": a.aliases} if a.aliases else None for a in joined} or None
 
 
 def _deploy(s: ServiceSpec) -> dict[str, Any] | None:

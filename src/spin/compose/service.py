@@ -8,17 +8,15 @@ from dataclasses import dataclass
 
 from spin.compose.attached import configs, mounts_and_tmpfs, networks, no_target_twice, secrets
 from spin.compose.cursor import Cursor
-from spin.compose.forms import absolute_path, duration_ms, host_name, signal, size_bytes, words
+from spin.compose.forms import absolute_path, duration_ms, host_name, signal, words
+from spin.compose.mappings import labels, pairs
 from spin.compose.published import lower_ports
 from spin.compose.references import parse_reference
+from spin.compose.resources import lower_resources
+from spin.compose.restarts import lower_replicas, lower_restart
 from spin.compose.updates import lower_update
 from spin.kit.text import quoted
-from spin.model.stack import Condition, Dependency, Healthcheck, Image, Resources, Restart, ServiceSpec
-
-MOST_REPLICAS = 10_000
-"""Upper bound of what is read as a number of replicas; the site's own limit is the audit's business."""
-LEAST_MEMORY = 6 * 1024 * 1024
-"""Docker Engine starts no container with less memory, bytes."""
+from spin.model.stack import Condition, Dependency, Healthcheck, Image, ServiceSpec
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}", re.ASCII)
 _CAPABILITY = re.compile(r"[A-Z][A-Z_]{1,30}", re.ASCII)
@@ -37,14 +35,14 @@ def lower_service(name: str, cursor: Cursor, target: Target) -> ServiceSpec:
     """Raises InvalidInput."""
     ports, expose, http = lower_ports(cursor)
     mounts, tmpfs = mounts_and_tmpfs(cursor)
-    restart, restart_limit = _restart(cursor)
+    restart, restart_limit = lower_restart(cursor)
     spec = ServiceSpec(
         name=name,
         image=service_image(name, cursor, target),
         command=_command(cursor.get("command")),
         entrypoint=_command(cursor.get("entrypoint")),
         environment=_environment(cursor.get("environment")),
-        labels=labels(cursor.get("labels")),
+        labels=_labels(cursor),
         user=_optional(cursor, "user", _user),
         group_add=_group_add(cursor.get("group_add")),
         cap_add=_cap_add(cursor.get("cap_add")),
@@ -66,8 +64,8 @@ def lower_service(name: str, cursor: Cursor, target: Target) -> ServiceSpec:
         configs=configs(cursor),
         networks=networks(cursor),
         depends_on=_depends_on(cursor.get("depends_on")),
-        resources=_resources(cursor),
-        replicas=_replicas(cursor),
+        resources=lower_resources(cursor),
+        replicas=lower_replicas(cursor),
         update=lower_update(cursor),
         retain_ip=_flag(cursor, "retain_ip"),
     )
@@ -101,30 +99,13 @@ def service_image(name: str, cursor: Cursor, target: Target) -> Image:
     return Image(reference.on_hub().text(""))
 
 
-def pairs(cursor: Cursor | None) -> dict[str, str | None]:
-    """A mapping, or a list of `KEY=value`; None for a key without a value."""
-    if cursor is None:
-        return {}
-    found: dict[str, str | None] = {}
-    if cursor.is_mapping():
-        for key, value in cursor.entries():
-            _pair_name(value, key)
-            found[key] = None if value.value is None else value.text()
-        return found
-    for item in cursor.items():
-        key, sign, text = item.text().partition("=")
-        _pair_name(item, key)
-        found[key] = text if sign else None
-    return found
-
-
-def _pair_name(cursor: Cursor, key: str) -> None:
-    if not key.strip() or "=" in key or any(c in key for c in "\n\r\t"):
-        cursor.fail(f"{quoted(key)} cannot be a name here; write NAME=value or `NAME: value`, the name without spaces around it.")
-
-
-def labels(cursor: Cursor | None) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((key, value or "") for key, value in pairs(cursor).items()))
+def _labels(cursor: Cursor) -> tuple[tuple[str, str], ...]:
+    """The containers' labels: those of `deploy`, and over them the service's own."""
+    deploy = cursor.get("deploy")
+    given = (
+        {**dict(labels(deploy.get("labels"))), **dict(labels(cursor.get("labels")))} if deploy else labels(cursor.get("labels"))
+    )
+    return tuple(sorted(dict(given).items()))
 
 
 def _environment(cursor: Cursor | None) -> tuple[tuple[str, str], ...]:
@@ -192,22 +173,6 @@ def _check_cap_drop(cursor: Cursor | None) -> None:
         item.read(_capability)
 
 
-def _restart(cursor: Cursor) -> tuple[Restart, int]:
-    found = cursor.get("restart")
-    if found is None:
-        return Restart.UNLESS_STOPPED, 0
-    if found.value is False:
-        return Restart.NO, 0
-    policy, colon, limit = found.line().partition(":")
-    if policy not in {r.value for r in Restart} or (
-        colon and (policy != "on-failure" or not re.fullmatch(r"[0-9]{1,6}", limit, re.ASCII))
-    ):
-        found.fail(
-            f'{quoted(found.value)} is not a restart policy; write "no", always, unless-stopped, on-failure or on-failure:3.'
-        )
-    return Restart(policy), int(limit or 0)
-
-
 def _healthcheck(cursor: Cursor | None) -> Healthcheck | None:
     if cursor is None:
         return None
@@ -261,48 +226,3 @@ def _dependency(name: str, cursor: Cursor) -> Dependency:
         Condition(condition.value) if condition else Condition.STARTED,
         required.boolean() if required else True,
     )
-
-
-def _replicas(cursor: Cursor) -> int:
-    scale, deploy = cursor.get("scale"), cursor.get("deploy")
-    replicas = deploy.get("replicas") if deploy else None
-    wanted = [found.integer(0, MOST_REPLICAS) for found in (scale, replicas) if found]
-    if scale and len(set(wanted)) > 1:
-        scale.fail(f"`scale` says {wanted[0]} and `deploy.replicas` says {wanted[1]}; keep one of them.")
-    return wanted[0] if wanted else 1
-
-
-def _resources(cursor: Cursor) -> Resources:
-    deploy = cursor.get("deploy")
-    resources = deploy.get("resources") if deploy else None
-    if resources is None:
-        return Resources()
-    limits, reserved = resources.get("limits"), resources.get("reservations")
-    pids = limits.get("pids") if limits else None
-    found = Resources(
-        cpus=_cpus(limits),
-        memory_bytes=_memory(limits),
-        pids=pids.integer(1, 4_194_304) if pids else None,
-        reserved_cpus=_cpus(reserved),
-        reserved_memory_bytes=_memory(reserved),
-    )
-    if found.cpus and found.reserved_cpus and found.reserved_cpus > found.cpus:
-        resources.fail("more CPUs are reserved than the limit allows; raise the limit or reserve less.")
-    if found.memory_bytes and found.reserved_memory_bytes and found.reserved_memory_bytes > found.memory_bytes:
-        resources.fail("more memory is reserved than the limit allows; raise the limit or reserve less.")
-    return found
-
-
-def _cpus(cursor: Cursor | None) -> float | None:
-    cpus = cursor.get("cpus") if cursor else None
-    return cpus.number(0.01, 1024) if cpus else None
-
-
-def _memory(cursor: Cursor | None) -> int | None:
-    memory = cursor.get("memory") if cursor else None
-    if memory is None:
-        return None
-    size = memory.read(size_bytes)
-    if size < LEAST_MEMORY:
-        memory.fail(f"{quoted(memory.value)} is less than the 6 MiB that a container needs; write for example 64m.")
-    return size

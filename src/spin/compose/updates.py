@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TypeVar
 
 from spin.compose.cursor import Cursor
-from spin.compose.forms import duration_ms
+from spin.compose.forms import MOST_MS, duration_ms
 from spin.kit.text import quoted
 from spin.model.stack import FailureAction, Update, UpdateOrder
 
@@ -23,23 +23,37 @@ def lower_update(service: Cursor) -> Update:
     audit's to say.
     """
     deploy = service.get("deploy")
-    update = _update(deploy.get("update_config")) if deploy else Update()
+    update = _update(deploy.get("update_config"), _strategy(service)) if deploy else _strategy(service)
     if deploy:
-        _update(deploy.get("rollback_config"))
+        _update(deploy.get("rollback_config"), Update())
     return update
 
 
-def _update(cursor: Cursor | None) -> Update:
-    if cursor is None:
+def _strategy(service: Cursor) -> Update:
+    """`upgrade_strategy` of a `rancher-compose.yml`, over which `update_config` wins."""
+    found = service.get("upgrade_strategy")
+    if found is None:
         return Update()
-    parallelism, ratio = cursor.get("parallelism"), cursor.get("max_failure_ratio")
+    first, size, interval = found.get("start_first"), found.get("batch_size"), found.get("interval_millis")
+    order = None if first is None else UpdateOrder.START_FIRST if first.boolean() else UpdateOrder.STOP_FIRST
     return Update(
-        parallelism=parallelism.integer(0, MOST_AT_ONCE) if parallelism else Update().parallelism,
-        delay_ms=_duration(cursor.get("delay")),
+        parallelism=size.integer(0, MOST_AT_ONCE) if size else Update().parallelism,
+        delay_ms=interval.integer(0, MOST_MS) if interval else 0,
+        order=order,
+    )
+
+
+def _update(cursor: Cursor | None, usual: Update) -> Update:
+    if cursor is None:
+        return usual
+    parallelism, ratio, delay = cursor.get("parallelism"), cursor.get("max_failure_ratio"), cursor.get("delay")
+    return Update(
+        parallelism=parallelism.integer(0, MOST_AT_ONCE) if parallelism else usual.parallelism,
+        delay_ms=_duration(delay) if delay else usual.delay_ms,
         failure_action=_one_of(cursor.get("failure_action"), FailureAction),
         monitor_ms=_duration(cursor.get("monitor")),
         max_failure_ratio=ratio.number(0, 1) if ratio else Update().max_failure_ratio,
-        order=_one_of(cursor.get("order"), UpdateOrder),
+        order=_one_of(cursor.get("order"), UpdateOrder) or usual.order,
     )
 
 

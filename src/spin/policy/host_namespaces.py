@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from spin.kit.text import quoted
 from spin.model.finding import Severity
 from spin.policy.case import Case, Place, Rule, keys_said
 
 KEYS = ("network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup")
+_OWN = {"ipc": ("private", "shareable", "none"), "cgroup": ("private",), "network_mode": ("bridge", "default", "none")}
+"""What a container has of its own, which nobody else can share here."""
 _NETWORKS = "Leave `network_mode` out and name networks in `networks`; services reach each other by service name on all ports."
 
 
 def _find(case: Case) -> Iterator[Place]:
     for place in keys_said(case, *KEYS):
-        if place.values["key"] in ("ipc", "cgroup") and place.values["value"] == "'private'":
+        if place.values["value"] in [quoted(value) for value in _OWN.get(str(place.values["key"]), ())]:
             continue
         if place.values["key"] == "network_mode":
             yield Place(place.path, place.service, place.values, instead=_NETWORKS)
