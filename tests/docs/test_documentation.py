@@ -95,7 +95,7 @@ def test_verbs_of_the_run_script_in_examples_exist(page: Path) -> None:
 
 def test_every_verb_of_the_run_script_is_in_its_help() -> None:
     shown = subprocess.run([ROOT / "run", "help"], capture_output=True, text=True, check=True).stdout
-    assert set(re.findall(r"^  ([a-z]+)\b", shown, re.MULTILINE)) == {"demo", "test", "lint", "bench", "serve", "help"}
+    assert set(re.findall(r"^  ([a-z]+)\b", shown, re.MULTILINE)) == {"demo", "test", "fuzz", "lint", "bench", "serve", "help"}
 
 
 def test_an_unknown_verb_is_a_usage_error() -> None:
