@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 
 import reference_json
 
+from spin import rules as pages
 from spin import site
 from spin.cli import commands, entry
-from spin.cli import rules as pages
 from spin.cli.lazy import Noun, Row
 from spin.main import SERVE
 from spin.model.finding import Description

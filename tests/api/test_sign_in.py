@@ -175,7 +175,7 @@ async def test_an_endless_password_is_not_hashed(with_password: World) -> None:
     assert verified(with_password) == 0
 
 
-async def test_every_endpoint_but_the_site_needs_credentials(world: World) -> None:
+async def test_every_endpoint_but_the_site_and_its_rules_pages_needs_credentials(world: World) -> None:
     document = (await world.as_("").get("/openapi.json")).json()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=world.app), base_url="http://spin.test") as nobody:
         answers = {
@@ -186,6 +186,7 @@ async def test_every_endpoint_but_the_site_needs_credentials(world: World) -> No
         assert (await nobody.get("/api/v1/no/such/thing")).status_code == 401
     free = {name for name, status in answers.items() if status == 200}
     assert free == {"get /api/v1/site", "get /healthz"}
+    assert answers.pop("get /rules/{code}") == 404, "no rule is called `code`, but the page would be there for anyone"
     assert {status for name, status in answers.items() if name not in free} == {401}
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from spin.cli.reports import Format, render
 from spin.cli.reports.place import Place, place_of
-from spin.cli.rules import catalogue
+from spin.rules import catalogue
 
 FINDINGS: list[dict[str, Any]] = [
     {
@@ -222,6 +222,13 @@ def test_sarif_describes_every_rule_with_its_page_and_its_level() -> None:
     assert "root on the host" in rule["fullDescription"]["text"]
     assert rule["help"]["markdown"].startswith("# `privileged`: ")
     assert rule["defaultConfiguration"] == {"level": "error"}
+
+
+def test_sarif_links_to_the_platforms_pages() -> None:
+    report = json.loads(render([], Format.SARIF, pages="http://spin.example.org:7070/rules"))
+    jsonschema.validate(report, SARIF)
+    links = {rule["id"]: rule["helpUri"] for rule in report["runs"][0]["tool"]["driver"]["rules"]}
+    assert links["privileged"] == "http://spin.example.org:7070/rules/privileged"
 
 
 def test_sarif_says_of_each_finding_the_rule_the_level_and_the_place() -> None:

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from spin import compose, policy
+from spin import compose, policy, rules
 from spin.cli import dockerfiles as reviewed
 from spin.cli import files as compose_files
-from spin.cli import reports, rules
+from spin.cli import reports
 from spin.cli.failures import finding_line
 from spin.cli.inputs import read_text
 from spin.cli.invalid import finding_of
@@ -73,9 +73,9 @@ def check(
         except InvalidInput as error:
             found = finding_of(error)
             if form is not Format.TEXT and found is not None:
-                data(reports.render([found], form, file=error.fields.get("file")))
+                data(reports.render([found], form, file=error.fields.get("file"), pages=f"{session.url}/rules"))
             raise
-    _tell(checked, form)
+    _tell(checked, form, f"{session.url}/rules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +87,11 @@ class Checked:
     findings: list[Any]
 
 
-def _tell(checked: Checked, form: Format) -> None:
+def _tell(checked: Checked, form: Format, pages: str) -> None:
     findings, stack = checked.findings, checked.stack
     refused = [f for f in findings if f["severity"] == "refuse"]
     if findings or form in (Format.JSON, Format.SARIF):
-        data(reports.render(findings, form, file=checked.file))
+        data(reports.render(findings, form, file=checked.file, pages=pages))
     if not refused and form is Format.TEXT:
         message(f"{stack}: nothing would be refused{_also(len(findings))}.")
     if refused:
@@ -155,7 +155,9 @@ def _checked_here(
     owner = session.stored_project or ANY_PROJECT
     loaded = _load(names, env_files, stack, registry, owner, session.stored_environment or site.environments[0].name)
     spec = compose.lower(loaded.submission, stack=loaded.stack, registry_host=registry, project=owner)
-    found = (*loaded.submission.notices, *policy.audit(loaded.submission, spec, site))
+    positions = loaded.submission.positions
+    engine = policy.audit_engine(spec, site, positions, service_addresses=site.service_addresses)
+    found = (*loaded.submission.notices, *policy.audit(loaded.submission, spec, site), *engine)
     return Checked(loaded.stack, loaded.file, [*map(primitive, found), *_built(loaded, registry, owner)])
 
 

@@ -37,6 +37,11 @@ class DeploymentKey:
         return f"{self.project}/{self.environment}/{self.stack}"
 
 
+def fold_host(host: str) -> str:
+    """Host names are compared without case and without the root's dot."""
+    return host.lower().rstrip(".")
+
+
 def check_name(what: str, name: str) -> str:
     """`name`, if it is a valid name of a `what` (project, environment, stack, user). Raises InvalidInput, saying how to mend it."""
     if not _NAME.fullmatch(name):

@@ -114,31 +114,6 @@ HOST_TAKEN = Description(
     """,
 )
 
-HOST_RESERVED = Description(
-    code="host-reserved",
-    severity=Severity.REFUSE,
-    title="At the site's own addresses the site answers",
-    why="""The API and the registry answer at the site's own address. A stack that could claim it would be handed the API keys of
-        everybody who signs in.""",
-    example="""
-        services:
-          web:
-            image: nginx:1.27
-            x-spin:
-              http: 80
-              hosts: [spin.example.org]
-    """,
-    fixed="""
-        services:
-          web:
-            image: nginx:1.27
-            x-spin:
-              http: 80
-              hosts: [data.example.org]
-    """,
-    site='address = "spin.example.org"',
-)
-
 ENGINE_UNREACHABLE = Description(
     code="engine-unreachable",
     severity=Severity.WARN,
@@ -165,7 +140,6 @@ BEYOND: tuple[Description, ...] = (
     PORT_TAKEN,
     PORTS_OF_ENGINE,
     HOST_TAKEN,
-    HOST_RESERVED,
     ENGINE_UNREACHABLE,
 )
 """All of them."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from spin.model.finding import Severity
+from spin.model.names import fold_host
 from spin.policy.case import Case, Place, Rule
 
 
 def _find(case: Case) -> Iterator[Place]:
-    domain = case.site.domain.lower()
+    domain = fold_host(case.site.domain)
     for service in case.spec.services:
         for host in service.http.hosts if service.http else ():
             if host == domain or host.endswith("." + domain):

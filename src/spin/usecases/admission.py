@@ -25,7 +25,7 @@ from spin.policy.beyond import PORTS_OF_ENGINE, SECRET_MISSING
 from spin.ports.engine import Engine
 from spin.ports.store import UnitOfWork
 from spin.site import Site
-from spin.usecases.claims import claims_of, held_by_others, own_problems, port_taken
+from spin.usecases.claims import claims_of, held_by_others, port_taken
 from spin.usecases.images import pin
 from spin.usecases.operate import refuse_removed
 from spin.usecases.platform import Platform
@@ -228,9 +228,8 @@ async def _complete(
     capabilities = platform.engine(key.environment).capabilities
     findings += audit_engine(spec, site, positions, service_addresses=capabilities.service_addresses)
     said = {(f.rule, f.service) for f in findings}
-    mine = [*problems, *own_problems(site, spec)]
     stops = [Problem(f, Refused) for f in findings if f.severity is Severity.REFUSE]
-    stops += [p for p in mine if (p.finding.rule, p.finding.service) not in said]
+    stops += [p for p in problems if (p.finding.rule, p.finding.service) not in said]
     unreachable: EngineUnavailable | None = None
     try:
         stops += await _ask_engine(platform, key, spec if ports else None)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from spin.errors import Conflict, Refused
-from spin.model.names import DeploymentKey
+from spin.errors import Conflict
+from spin.model.names import DeploymentKey, fold_host
 from spin.model.principal import Principal
 from spin.model.revision import Revision
 from spin.model.stack import Port, Protocol, StackSpec
-from spin.policy.beyond import HOST_RESERVED, HOST_TAKEN, PORT_TAKEN
+from spin.policy.beyond import HOST_TAKEN, PORT_TAKEN
 from spin.site import Site
 from spin.usecases.problems import Problem, refusal
 from spin.usecases.rights import readable
@@ -29,29 +29,9 @@ class Claims:
 
 def claims_of(spec: StackSpec) -> Claims:
     return Claims(
-        tuple((fold(host), s.name) for s in spec.services if s.http for host in s.http.hosts),
+        tuple((fold_host(host), s.name) for s in spec.services if s.http for host in s.http.hosts),
         tuple((port, s.name) for s in spec.services for port in s.ports),
     )
-
-
-def fold(host: str) -> str:
-    """Host names are compared without case and without the root's dot."""
-    return host.lower().rstrip(".")
-
-
-def own_problems(site: Site, spec: StackSpec) -> Iterator[Problem]:
-    """Own host names at which the site itself answers. (Names below its domain are the audit's, doubles are lowering's business.)"""
-    reserved = {fold(site.address), fold(site.registry_host.rpartition(":")[0])}
-    for host, service in claims_of(spec).hosts:
-        if host in reserved:
-            yield refusal(
-                Refused,
-                HOST_RESERVED,
-                f"Service {service!r}: at the name {host} the site itself answers.",
-                "Use a name of your own domain.",
-                service=service,
-                key=f"services.{service}.x-spin.hosts",
-            )
 
 
 def held_by_others(

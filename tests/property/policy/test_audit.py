@@ -35,7 +35,10 @@ def test_any_document_that_can_be_lowered_can_be_audited(document: Any) -> None:
 def test_what_spin_renders_holds_no_key_that_it_refuses(spec: StackSpec) -> None:
     submission = load([("compose.yaml", render(spec))], {}, lambda _: b"secret")
     rules = {f.rule for f in audit(submission, spec, Site()) if f.severity is Severity.REFUSE}
-    of_values = {"capabilities", "published-ports", "image-source", "replicated-port", "shared-volume", "too-many-replicas"}
+    of_values = {
+        *("capabilities", "ceilings", "published-ports", "image-source", "replicated-port", "shared-volume"),
+        "too-many-replicas",
+    }
     assert rules <= of_values
 
 

@@ -238,7 +238,7 @@ JUDGED_IN_SPEC = {
         "labels": "reserved_labels",
         "cap_add": "capabilities",
         "ports": "published_ports, replicated_port, admission: port-taken",
-        "http": "own_hosts, admission: host-taken, host-reserved",
+        "http": "own_hosts, host_reserved, admission: host-taken",
         "mounts": "shared_volume; named volumes of the stack only, by type",
         "replicas": "replica_count",
         "update": "update_order",

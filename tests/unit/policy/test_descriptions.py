@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from spin import compose, policy
-from spin.cli.rules import catalogue, page, page_name
 from spin.errors import InvalidInput
 from spin.model.finding import Description, Finding, Severity
 from spin.policy import audit, audit_engine, read_site
+from spin.rules import catalogue, page, page_name
 from spin.site import Site
 from support.compose import loaded, lowered
 

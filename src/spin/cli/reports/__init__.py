@@ -25,15 +25,17 @@ class Format(Enum):
     SARIF = "sarif"
 
 
-def render(findings: Sequence[FindingJson], form: Format, *, file: str | None = None) -> str:
-    """The findings in that format, without a line break at the end. `file` is where those are that say no place."""
+def render(findings: Sequence[FindingJson], form: Format, *, file: str | None = None, pages: str | None = None) -> str:
+    """The findings in that format, without a line break at the end. `file` is where those are that say no place; at `pages` a browser
+    finds the rules' pages.
+    """
     match form:
         case Format.TEXT:
             return text.render(findings)
         case Format.GITHUB:
             return github.render(findings, file=file)
         case Format.SARIF:
-            return sarif.render(findings, file=file)
+            return sarif.render(findings, file=file, pages=pages)
         case Format.JSON:
             ok = all(f.get("severity") != "refuse" for f in findings)
             return json.dumps({"findings": list(findings), "ok": ok}, indent=2, ensure_ascii=False)

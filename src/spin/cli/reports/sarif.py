@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from spin import __version__
 from spin.cli.reports.place import Place, place_of
-from spin.cli.rules import catalogue, page
 from spin.model.finding import Description
+from spin.rules import catalogue, page
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {"refuse": "error", "warn": "warning", "advise": "note"}

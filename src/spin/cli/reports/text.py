@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from spin.cli.rules import catalogue, page_name
 from spin.cli.tables import clean
+from spin.rules import catalogue, page_name
 
 GROUPS = {"refuse": "Refused", "warn": "Warnings", "advise": "Advice"}
 

@@ -1,4 +1,4 @@
-"""The pages of the rules: one for each code that a finding can have. Made here once, for `--explain` and for docs/rules. Pure."""
+"""The pages of the rules: one for each code that a finding can have. Made here once, for `--explain`, the API and docs/rules. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from spin.errors import NotFound
 from spin.kit.text import plain, quoted
 from spin.model.finding import Description, Severity
 from spin.policy import Rule
+from spin.policy.case import SEVERITY
 from spin.policy.settings import severities
+from spin.site import Site
 
 FOLDER = "docs/rules"
 """Where the pages are, in the repository."""
@@ -30,6 +32,11 @@ def described(code: str) -> Description:
         hint = f"Did you mean {' or '.join(close)}?" if close else f"Codes are {', '.join(known)}."
         raise NotFound(f"No rule has the code {quoted(code)}. {hint}", rule=plain(code))
     return known[code]
+
+
+def severity_on(site: Site, description: Description) -> str:
+    """How severe a rule is on the site: refuse, warn, advise or off."""
+    return str(site.rules.get(description.code, {}).get(SEVERITY, description.severity.value))
 
 
 def page_name(code: str) -> str:

@@ -1,0 +1,37 @@
+"""The site's rules, and the page of each: reports of `spin check` link to it, so a browser without a key may read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+from fastapi.responses import PlainTextResponse
+
+from spin.api.context import PREFIX, Person, ThePlatform
+from spin.rules import catalogue, described, page, severity_on
+
+router = APIRouter(tags=["site"])
+
+
+@dataclass(frozen=True, slots=True)
+class RuleView:
+    code: str
+    severity: str
+    """On this site: refuse, warn, advise or off."""
+    title: str
+    page: str
+    """Path of the rule's page on this server."""
+
+
+@router.get(f"{PREFIX}/rules", summary="Every rule, with how severe it is on this site")
+async def list_rules(platform: ThePlatform, person: Person) -> tuple[RuleView, ...]:  # noqa: ARG001 - for whoever is signed in
+    return tuple(
+        RuleView(code, severity_on(platform.site, what), f"{what.title}.", f"/rules/{code}") for code, what in catalogue().items()
+    )
+
+
+@router.get(
+    "/rules/{code}", summary="The page of a rule: the reason, and an example, as Markdown", response_class=PlainTextResponse
+)
+async def show_rule(code: str) -> PlainTextResponse:
+    return PlainTextResponse(page(described(code)), media_type="text/markdown")
