@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -10,7 +11,9 @@ from typing import Protocol
 from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Snapshot
 from spin.model.stack import Port
-from spin.model.steps import EngineStep
+from spin.model.steps import Create, EngineStep
+from spin.model.streams import Command, FileStat
+from spin.ports.streams import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,35 @@ class Engine(Protocol):
 
     async def taken_ports(self, key: DeploymentKey, ports: tuple[Port, ...]) -> tuple[tuple[Port, str], ...]:
         """Those of `ports` that cannot be published because something that is not `key` holds them, each with who it is."""
+        ...
+
+    # Streams: each lasts for a block, at whose end nothing of it runs any more, whoever has left it. They raise Conflict where the
+    # instance `id` is gone or does not run, and Failed with the engine's reason.
+
+    def exec(self, key: DeploymentKey, id: InstanceId, command: Command) -> AbstractAsyncContextManager[Stream]:
+        """Run a command in the instance. When the block is left before its end it is hung up, and killed soon after."""
+        ...
+
+    def run(self, key: DeploymentKey, step: Create, command: Command) -> AbstractAsyncContextManager[Stream]:
+        """Run a command in a container of its own that is made as `step` says, but is no instance: it is reached by nobody, not
+        observed, and removed at the end of the block. No words in `command`: the service's own command.
+        """
+        ...
+
+    def dial(self, key: DeploymentKey, id: InstanceId, port: int) -> AbstractAsyncContextManager[Stream]:
+        """A TCP connection to the instance."""
+        ...
+
+    async def stat(self, key: DeploymentKey, id: InstanceId, path: str) -> FileStat | None:
+        """What the instance has at `path`, a link as itself; None where there is nothing."""
+        ...
+
+    def read_files(self, key: DeploymentKey, id: InstanceId, path: str) -> AbstractAsyncContextManager[Stream]:
+        """A tar stream of the file or directory at `path`, whose names begin with its last part. Raises NotFound."""
+        ...
+
+    def write_files(self, key: DeploymentKey, id: InstanceId, directory: str) -> AbstractAsyncContextManager[Stream]:
+        """Unpack a tar stream in `directory`, which must be there."""
         ...
 
 

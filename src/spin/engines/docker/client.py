@@ -10,7 +10,7 @@ connections. The requests are plain HTTP: the engine's own reference is their do
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -55,6 +55,20 @@ class Client:
         host = self._pool(brief=True).docker_host
         return host.startswith("unix://") or urlsplit(host).hostname in ("localhost", "127.0.0.1", "::1")
 
+    def endpoint(self) -> str | tuple[str, int]:
+        """Where the engine listens: the path of a socket, or host and port. Raises EngineUnavailable where that needs TLS."""
+        docker = self._pool(brief=True)
+        if isinstance(docker.connector, aiohttp.UnixConnector):
+            return docker.connector.path
+        parts = urlsplit(docker.docker_host)
+        if parts.scheme != "http" or parts.hostname is None:
+            raise EngineUnavailable(
+                f"Terminals, one-off containers and copies need a Docker Engine that answers on a socket, through ssh, or on plain "
+                f"TCP; this one is at {docker.docker_host}.",
+                engine="docker",
+            )
+        return parts.hostname, parts.port or 2375
+
     async def close(self) -> None:
         for docker in (self._brief, self._lasting):
             if docker is not None:
@@ -92,7 +106,7 @@ class Client:
         *,
         params: Mapping[str, str] | None = None,
         body: Body | None = None,
-        data: bytes | None = None,
+        data: bytes | AsyncIterable[bytes] | None = None,
         timeout: aiohttp.ClientTimeout = BRIEF,  # noqa: ASYNC109 - aiohttp's kind of limit, which tells connecting from reading
     ) -> Any:
         """The decoded answer; None if it has no body."""
@@ -108,7 +122,7 @@ class Client:
         *,
         params: Mapping[str, str] | None = None,
         body: Body | None = None,
-        data: bytes | None = None,
+        data: bytes | AsyncIterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: aiohttp.ClientTimeout = ENDLESS,  # noqa: ASYNC109 - as in `ask`
     ) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -128,7 +142,7 @@ class Client:
         *,
         params: Mapping[str, str] | None = None,
         body: Body | None = None,
-        data: bytes | None = None,
+        data: bytes | AsyncIterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         docker = self._pool(brief=timeout.total is not None)
@@ -144,7 +158,7 @@ class Client:
                 timeout=timeout,
             ) as response:
                 if response.status >= 400:
-                    raise DockerError(response.status, _reason(await response.read()))
+                    raise DockerError(response.status, reason(await response.read()))
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError, json.JSONDecodeError) as error:
             self._api = None  # another engine may answer next time
@@ -174,7 +188,8 @@ async def json_lines(response: aiohttp.ClientResponse) -> AsyncGenerator[Any, No
         yield json.loads(rest)
 
 
-def _reason(body: bytes) -> str:
+def reason(body: bytes) -> str:
+    """The sentence of an answer that says no."""
     text = body.decode(errors="replace")
     try:
         return str(json.loads(text)["message"])

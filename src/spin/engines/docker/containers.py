@@ -15,6 +15,7 @@ from spin.model.names import DeploymentKey, container_name
 from spin.model.observed import Link
 from spin.model.stack import Attachment, Grant, Healthcheck, Mount, Port, Restart, ServiceSpec, Tmpfs
 from spin.model.steps import Create
+from spin.model.streams import Command
 from spin.site import Site
 
 HOSTNAME_LENGTH = 63
@@ -86,6 +87,41 @@ def create_body(
     return body
 
 
+def one_off_body(body: Body, site: str, key: DeploymentKey, spec: ServiceSpec, command: Command) -> Body:
+    """`body` (of `create_body`) for a container that runs `command` once beside the service's own.
+
+    Nobody finds it: no published port, no name of the service's on its networks. It is not started again, and not asked for its
+    health.
+    """
+    marks = labels.labels_for(site, key, Kind.ONE_OFF, {labels.SERVICE: spec.name})
+    host = body["HostConfig"] | {"PortBindings": {}, "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0}}
+    changed: Body = {
+        "Hostname": hostname(key.stack, spec.name, "run"),
+        "Cmd": list(command.argv) or body.get("Cmd"),
+        "Labels": labels.user_labels(spec.labels)
+        | marks
+        | {labels.NETWORKS: json.dumps([[a.network, []] for a in spec.networks])},
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": host,
+        "Tty": command.tty,
+        "OpenStdin": command.stdin,
+        "StdinOnce": command.stdin,
+        "AttachStdin": command.stdin,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "Env": [*body["Env"], *(f"{name}={value}" for name, value in command.environment)],
+    }
+    if command.user is not None:
+        changed["User"] = command.user
+    if command.workdir is not None:
+        changed["WorkingDir"] = command.workdir
+    if "NetworkingConfig" in body:
+        changed["NetworkingConfig"] = {
+            "EndpointsConfig": {name: endpoint([], None) for name in body["NetworkingConfig"]["EndpointsConfig"]}
+        }
+    return {name: value for name, value in (body | changed).items() if name != "ExposedPorts"}
+
+
 def endpoint(aliases: list[str], address: str | None) -> Body:
     """A container's place on a network; with `address` it is always that one."""
     return {"Aliases": aliases} | ({} if address is None else {"IPAMConfig": {"IPv4Address": address}})
@@ -129,7 +165,7 @@ def aliases(key: DeploymentKey, spec: ServiceSpec, slot: int, attachment: Attach
     return list(dict.fromkeys((spec.name, container_name(key.stack, spec.name, slot), *attachment.aliases)))
 
 
-def hostname(stack: str, service: str, slot: int) -> str:
+def hostname(stack: str, service: str, slot: int | str) -> str:
     """`stack-service-N`, its middle shortened where that is longer than a host name may be."""
     end = f"-{slot}"
     return f"{stack}-{service}"[: HOSTNAME_LENGTH - len(end)].rstrip("-._") + end

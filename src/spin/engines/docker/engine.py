@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
 from typing import Any, assert_never
 
 from aiodocker.exceptions import DockerError
@@ -22,6 +22,7 @@ from spin.engines.docker.observe import NEVER, Observer, moment
 from spin.engines.docker.overview import group
 from spin.engines.docker.probes import Prober
 from spin.engines.docker.reasons import sentence
+from spin.engines.docker.streams import Streams
 from spin.errors import EngineUnavailable, Failed
 from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Snapshot
@@ -40,7 +41,9 @@ from spin.model.steps import (
     Start,
     Stop,
 )
+from spin.model.streams import Command, FileStat
 from spin.ports.engine import Capabilities, FileContents, Health, LogLine, LogQuery, PullAccess, VolumeInfo
+from spin.ports.streams import Stream
 from spin.site import Site
 
 
@@ -73,9 +76,11 @@ class DockerEngine:
             self._client, site, self._networks, self._images, self._files, service_addresses=service_addresses
         )
         self._logs = Logs(self._client, site)
+        self._streams = Streams(self._client, site, self._instances)
 
     async def close(self) -> None:
-        """End probes and connections."""
+        """End probes, streams and connections."""
+        await self._streams.close()
         await self._prober.close()
         await self._client.close()
 
@@ -144,6 +149,24 @@ class DockerEngine:
         with _reading():
             return await ports.taken(self._client, self._site, key, ports_)
 
+    def exec(self, key: DeploymentKey, id: InstanceId, command: Command) -> AbstractAsyncContextManager[Stream]:
+        return self._streams.exec(key, id, command)
+
+    def run(self, key: DeploymentKey, step: Create, command: Command) -> AbstractAsyncContextManager[Stream]:
+        return self._streams.run(key, step, command)
+
+    def dial(self, key: DeploymentKey, id: InstanceId, port: int) -> AbstractAsyncContextManager[Stream]:
+        return self._streams.dial(key, id, port)
+
+    async def stat(self, key: DeploymentKey, id: InstanceId, path: str) -> FileStat | None:
+        return await self._streams.stat(key, id, path)
+
+    def read_files(self, key: DeploymentKey, id: InstanceId, path: str) -> AbstractAsyncContextManager[Stream]:
+        return self._streams.read_files(key, id, path)
+
+    def write_files(self, key: DeploymentKey, id: InstanceId, directory: str) -> AbstractAsyncContextManager[Stream]:
+        return self._streams.write_files(key, id, directory)
+
     async def _everything(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
         """Containers, networks and volumes of the site, as the engine lists them."""
         filters = labels.selector(self._site.id)
@@ -153,7 +176,9 @@ class DockerEngine:
                 self._client.get("networks", filters=filters),
                 self._client.get("volumes", filters=filters),
             )
-        return containers, networks, list(volumes.get("Volumes") or ())
+        self._streams.one_offs.sweep(containers)
+        lasting = [c for c in containers if c["Labels"].get(labels.KIND) != Kind.ONE_OFF.value]
+        return lasting, networks, list(volumes.get("Volumes") or ())
 
     async def _do(self, key: DeploymentKey, step: EngineStep) -> None:
         match step:
@@ -178,6 +203,7 @@ class DockerEngine:
             case RemoveNetwork():
                 await self._files.sweep(key)  # the last step of a removal: nothing half-done stays behind
                 await self._sweep_scratch(key)
+                await self._streams.one_offs.evict(key, network=labels.network(self._site.id, key, step.network))
                 await self._networks.remove(key, step.network)
             case RemoveVolume():
                 await self._remove_volume(key, step.volume)
@@ -206,6 +232,7 @@ class DockerEngine:
         try:
             found = await self._client.get(f"volumes/{name}")
             labels.require(f"A volume {name}", found, labels.labels_for(self._site.id, key, Kind.VOLUME))
+            await self._streams.one_offs.evict(key, volume=name)
             await self._client.delete(f"volumes/{name}")
         except DockerError as error:
             if error.status == 409:

@@ -43,6 +43,20 @@ class Instances:
 
     async def create(self, key: DeploymentKey, step: Create) -> None:
         spec = step.spec
+        body = await self.body(key, step)
+        name = labels.container(self._site.id, key, spec.name, step.slot, step.digest, step.attempt)
+        try:
+            await self._client.post("containers/create", body, name=name)
+        except DockerError as error:
+            if error.status != 409:
+                self._images.changed()  # perhaps it was believed to be there
+                raise
+            ours = labels.labels_for(self._site.id, key, Kind.CONTAINER, containers.identity(step))
+            labels.require(f"A container {name}", (await self._client.get(f"containers/{name}/json"))["Config"], ours)
+
+    async def body(self, key: DeploymentKey, step: Create) -> dict[str, Any]:
+        """What the engine is asked to create. Raises Failed where something is missing that it needs."""
+        spec = step.spec
         networks, volumes, api, cpus = await asyncio.gather(
             self._networks.of(key), files.volumes_of(self._client, self._site.id, key), self._client.api(), self._host_cpus()
         )
@@ -53,7 +67,7 @@ class Instances:
         if missing:
             raise Failed(f"{spec.name} cannot be created: there is no {' and no '.join(missing)} of this stack on the engine.")
         links = {link.network: link for link in nets.links(networks)}
-        body = containers.create_body(
+        return containers.create_body(
             self._site,
             key,
             step,
@@ -64,15 +78,10 @@ class Instances:
             hosts=containers.peer_hosts(step, links) if self._service_addresses else {},
             kept=await self._kept(key, step, nets.pools(networks)),
         )
-        name = labels.container(self._site.id, key, spec.name, step.slot, step.digest, step.attempt)
-        try:
-            await self._client.post("containers/create", body, name=name)
-        except DockerError as error:
-            if error.status != 409:
-                self._images.changed()  # perhaps it was believed to be there
-                raise
-            ours = labels.labels_for(self._site.id, key, Kind.CONTAINER, containers.identity(step))
-            labels.require(f"A container {name}", (await self._client.get(f"containers/{name}/json"))["Config"], ours)
+
+    async def join_networks(self, key: DeploymentKey, container: Mapping[str, Any]) -> None:
+        """Connect it to those of its networks that it is not on."""
+        await self._join_networks(key, container, await self._networks.of(key))
 
     async def start(self, key: DeploymentKey, step: Start) -> None:
         found, networks = await asyncio.gather(self._mine(key, step.id), self._networks.of(key))

@@ -52,6 +52,8 @@ class Kind(Enum):
     """Empty volume that says: the files volume beside it is complete. Made last, removed first."""
     SCRATCH = "scratch"
     """Anonymous volume that is a container's tmpfs, and goes with it."""
+    ONE_OFF = "one-off"
+    """Container of `spin run`: no instance of its service, and removed when its command has ended or its client has gone."""
     HELPER = "helper"
     """Container that is never started: the door through which files are put into a volume."""
 
@@ -111,6 +113,10 @@ def base(site: str, key: DeploymentKey) -> str:
 
 def container(site: str, key: DeploymentKey, service: str, slot: int, digest: str, attempt: int) -> str:
     return f"{base(site, key)}_{service}-{slot}-{digest[:8]}-{attempt}"
+
+
+def one_off(site: str, key: DeploymentKey, service: str, number: str) -> str:
+    return f"{base(site, key)}_{service}-run-{number}"
 
 
 def network(site: str, key: DeploymentKey, name: str) -> str:

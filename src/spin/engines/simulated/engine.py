@@ -17,7 +17,8 @@ from typing import assert_never
 from spin.engines.simulated.behaviour import Behaviour, Fault, FaultRule
 from spin.engines.simulated.container import Container
 from spin.engines.simulated.held import Held, Net, Subnets
-from spin.errors import EngineUnavailable, Failed, NotFound
+from spin.engines.simulated.streams import Streams
+from spin.errors import Conflict, EngineUnavailable, Failed, NotFound
 from spin.kit.clock import Clock
 from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Instance, Phase, Snapshot
@@ -42,7 +43,7 @@ _POLL_SECONDS = 0.05
 """How often `hints` looks whether the clock has changed anything."""
 
 
-class SimulatedEngine:
+class SimulatedEngine(Streams):
     """Implements `spin.ports.engine.Engine`. Without `contents`, secrets are delivered as empty files.
 
     What concerns one deployment costs the same however many others there are.
@@ -56,6 +57,7 @@ class SimulatedEngine:
         behaviour: Behaviour | None = None,
         service_addresses: bool = False,
     ) -> None:
+        super().__init__()
         self.capabilities = Capabilities("simulated", service_addresses=service_addresses)
         self.reachable = True
         self.images: set[str] = set()
@@ -172,6 +174,14 @@ class SimulatedEngine:
         return {(key, *pair): contents for key, held in self._held.items() for pair, contents in held.files.items()}
 
     # The port.
+
+    def _container(self, key: DeploymentKey, id: InstanceId) -> Container:
+        self._answer()
+        container = self._of(key).containers.get(id)
+        if container is None:
+            raise Conflict("That container is gone; another has taken its place, or is about to. Try again.")
+        container.advance(self._clock.now())
+        return container
 
     async def health(self) -> Health:
         return Health(self.reachable, "simulated", "" if self.reachable else "the simulated engine does not answer")
