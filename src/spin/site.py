@@ -73,6 +73,12 @@ class Limits:
     """Most services of one stack."""
     networks: int = 16
     """Most networks of one stack; each takes a subnet."""
+    idle_seconds: int = 86400
+    """A terminal, pipe or forwarded connection on which nothing has moved for this long is ended, seconds; 0 = never."""
+    run_seconds: int = 86400
+    """A one-off container (`spin run`) is ended after this time, seconds; 0 = never."""
+    streams: int = 500
+    """Most terminals, pipes and forwarded connections at a time on the whole site."""
     progress_seconds: int = 600
     """An upgrade in which nothing has moved for this long has failed, seconds."""
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import structlog
 import uvicorn
 
-from spin.api import build
+from spin.api import SERVER, build
 from spin.api.passwords import Argon2Passwords
 from spin.edge.simulated import SimulatedEdge
 from spin.engines.simulated import Behaviour, SimulatedEngine
@@ -87,7 +87,7 @@ async def _serve(folder: Path, ready: Future[tuple[Served, Callable[[], None]]])
             woken.append(Controller(Surroundings(SITE, store, platform.engines, edge, clock, platform.notifier.poke)))
             keys = await _populate(store)
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-            server = uvicorn.Server(uvicorn.Config(build(platform), log_level="critical", lifespan="off"))
+            server = uvicorn.Server(uvicorn.Config(build(platform), log_level="critical", lifespan="off", **SERVER))
             running = [asyncio.create_task(woken[0].run()), asyncio.create_task(server.serve(sockets=[listener]))]
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             ready.set_result((Served(url, keys, engine, images), lambda: loop.call_soon_threadsafe(stopping.set)))

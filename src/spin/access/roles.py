@@ -20,6 +20,9 @@ class Action(Enum):
     DEPLOY = "deploy stacks"
     SCALE = "scale services"
     OPERATE = "start, stop or restart services"
+    EXEC = "run commands in containers"
+    FILES = "copy files into or out of containers"
+    FORWARD = "connect to containers' ports"
     PROMOTE = "copy stacks to another environment"
     SECRETS = "change secrets"
     VOLUMES = "change volumes"
@@ -39,6 +42,9 @@ _DEVELOPER = _VIEWER | {
     Action.DEPLOY,
     Action.SCALE,
     Action.OPERATE,
+    Action.EXEC,
+    Action.FILES,
+    Action.FORWARD,
     Action.PROMOTE,
     Action.SECRETS,
     Action.VOLUMES,

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from starlette.exceptions import HTTPException
 
 import spin
 from spin.api.context import PREFIX
 from spin.api.middleware import BodyLimit, Frame, JsonLimit, SignIn
 from spin.api.problems import on_http_error, on_invalid_request, on_spin_error
-from spin.api.routers import events, keys, logs, projects, rules, secrets, site, stacks, users, volumes
+from spin.api.routers import events, keys, logs, projects, rules, secrets, site, stacks, streams, users, volumes
 from spin.errors import SpinError
 from spin.usecases.platform import Platform
 
-NOUNS = (site, rules, users, projects, keys, stacks, logs, events, secrets, volumes)
+NOUNS = (site, rules, users, projects, keys, stacks, streams, logs, events, secrets, volumes)
 
 
 def build(platform: Platform, *, extra_routers: Sequence[APIRouter] = ()) -> FastAPI:
@@ -40,6 +40,7 @@ def build(platform: Platform, *, extra_routers: Sequence[APIRouter] = ()) -> Fas
     app.add_middleware(Frame)
     app.add_exception_handler(SpinError, on_spin_error)
     app.add_exception_handler(RequestValidationError, on_invalid_request)
+    app.add_exception_handler(WebSocketRequestValidationError, on_invalid_request)
     app.add_exception_handler(HTTPException, on_http_error)
     for router in extra_routers:
         app.include_router(router)

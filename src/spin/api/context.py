@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, cast
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path
+from starlette.requests import HTTPConnection
 
 from spin.errors import NotSignedIn
 from spin.model.principal import Principal
@@ -13,12 +14,12 @@ from spin.usecases.platform import Platform
 PREFIX = "/api/v1"
 
 
-def _platform(request: Request) -> Platform:
-    return cast("Platform", request.app.state.platform)
+def _platform(connection: HTTPConnection) -> Platform:
+    return cast("Platform", connection.app.state.platform)
 
 
-def _principal(request: Request) -> Principal:
-    principal = getattr(request.state, "principal", None)
+def _principal(connection: HTTPConnection) -> Principal:
+    principal = getattr(connection.state, "principal", None)
     if not isinstance(principal, Principal):
         raise NotSignedIn("You are not signed in. Sign in with `spin login`.")
     return principal

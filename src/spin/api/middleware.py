@@ -47,6 +47,9 @@ class Frame:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._stream(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -79,6 +82,25 @@ class Frame:
                 await problem(500, Failed.code, detail, {"request_id": request_id})(scope, receive, framed)
             took = round((time.monotonic() - began) * 1000, 1)
             log.debug("request", method=scope["method"], path=scope["path"], status=status, ms=took)
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A stream tells its client itself what went wrong; a bug ends it, and the log gets the traceback."""
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        refused = False
+
+        async def framed(message: Message) -> None:
+            nonlocal refused
+            refused = refused or message["type"] == "websocket.http.response.body"
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, framed)
+            except Exception:
+                log.exception("stream failed", path=scope["path"])
+            while refused and (await receive())["type"] != "websocket.disconnect":
+                pass  # the server takes an application that returns sooner for one that has forgotten to answer
 
 
 class BodyLimit:
@@ -181,7 +203,7 @@ class SignIn:
         self._platform = platform
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(PREFIX) and scope["path"] not in OPEN:
+        if scope["type"] in ("http", "websocket") and scope["path"].startswith(PREFIX) and scope["path"] not in OPEN:
             try:
                 principal = await sign_in(self._platform, Headers(scope=scope).get("authorization"))
             except SpinError as error:

@@ -259,6 +259,17 @@ class LogLineView(TypedDict):
     text: str
 
 
+class FileView(TypedDict):
+    container: str
+    service: str
+    slot: int
+    name: str
+    size: int
+    mode: int
+    kind: str
+    target: str
+
+
 class SecretView(TypedDict):
     name: str
     version: int

@@ -5,19 +5,24 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from spin.client.shapes import (
     Accepted,
     CheckView,
     DifferenceView,
     ExportView,
+    FileView,
     LogLineView,
     Preview,
     RevisionView,
     StackView,
 )
 from spin.client.transport import Transport, path_of
+from spin.model.streams import SUBPROTOCOL
+
+if TYPE_CHECKING:
+    from spin.client.streams import Stream
 
 LONG_POLL_SECONDS = 10.0
 """How long the server may hold a question for news; the API allows 30."""
@@ -133,6 +138,39 @@ class Stack:
         given = {"service": service, "slot": slot, "tail": tail, "since": since}
         query = {name: str(value) for name, value in given.items() if value is not None}
         return cast("Iterator[LogLineView]", self._transport.lines(self._path + "/logs", query=query))
+
+    # Terminals, pipes, files, ports. `service` may be left out where the stack has only one.
+
+    def exec(self, *, service: str | None = None, slot: int | None = None) -> Stream:
+        """For a command in a running container. Raises Conflict where none runs."""
+        return self._stream("exec", service=service, slot=slot)
+
+    def run(self, service: str) -> Stream:
+        """For a command in a one-off container beside `service`."""
+        return self._stream("run", service=service)
+
+    def forward(self, port: int, *, service: str | None = None, slot: int | None = None) -> Stream:
+        """For one TCP connection to a container."""
+        return self._stream("forward", service=service, slot=slot, port=port)
+
+    def file(self, path: str, *, service: str | None = None, slot: int | None = None) -> FileView:
+        """What a container has at an absolute path. Raises NotFound."""
+        query = {n: str(v) for n, v in _said(service=service, slot=slot, path=path).items()}
+        return cast("FileView", self._transport.request("GET", self._path + "/files", query=query))
+
+    def read_files(self, path: str, *, service: str | None = None, slot: int | None = None) -> Stream:
+        """For a tar stream of what is at `path`, on its standard output."""
+        return self._stream("files/read", service=service, slot=slot, path=path)
+
+    def write_files(self, directory: str, *, service: str | None = None, slot: int | None = None) -> Stream:
+        """For a tar stream that is unpacked in `directory`, on its standard input."""
+        return self._stream("files/write", service=service, slot=slot, path=directory)
+
+    def _stream(self, kind: str, **query: Any) -> Stream:
+        from spin.client.streams import Stream  # noqa: PLC0415 - WebSockets cost 50 ms, and few commands need them
+
+        said = {name: str(value) for name, value in _said(**query).items()}
+        return Stream(self._transport.upgrade(f"{self._path}/{kind}", SUBPROTOCOL, query=said))
 
     def _accept(self, verb: str, body: Mapping[str, Any]) -> Accepted:
         return cast("Accepted", self._transport.request("POST", f"{self._path}/{verb}", body=body))

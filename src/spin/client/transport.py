@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import http.client
 import json
 import os
@@ -20,6 +21,8 @@ DEFAULT_URL = "http://127.0.0.1:7070"
 """Where `spin serve` listens unless told otherwise (`spin.site.Site`)."""
 
 PREFIX = "/api/v1"
+_WEBSOCKET_ID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""What a server adds to a key to prove that it speaks WebSocket (RFC 6455, 1.3)."""
 _PROBLEM_BYTES = 1024 * 1024
 """More than this is not read of an answer that reports an error."""
 
@@ -115,6 +118,42 @@ class Transport:
             if not finished:
                 self.close()
 
+    def upgrade(self, path: str, protocol: str, *, query: Mapping[str, str]) -> socket.socket:
+        """A connection of its own that speaks WebSocket from here on (RFC 6455, 4.1). Raises the error that a refusal stands for."""
+        connection = self._connect(tunnel=True)
+        nonce = base64.b64encode(os.urandom(16)).decode()
+        headers = {
+            **self._headers,
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": nonce,
+            "Sec-WebSocket-Protocol": protocol,
+        }
+        opened: socket.socket | None = None
+        try:
+            connection.connect()
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.request("GET", f"{self._base}{PREFIX}{path}?{urlencode(query)}", headers=headers)
+            response = connection.getresponse()
+            if response.status != 101:
+                raise self._problem(response) if response.status >= 300 else self._no_websocket()
+            proof = base64.b64encode(hashlib.sha1((nonce + _WEBSOCKET_ID).encode(), usedforsecurity=False).digest()).decode()
+            said = response.getheader("Sec-WebSocket-Accept", "").strip(), response.getheader("Sec-WebSocket-Protocol")
+            if said != (proof, protocol):
+                raise self._no_websocket()
+            opened, connection.sock = connection.sock, None
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unavailable(error) from None
+        finally:
+            connection.close()
+        opened.settimeout(None)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return opened
+
+    def _no_websocket(self) -> SpinError:
+        return Unavailable(f"{self.url} does not speak WebSocket. A proxy in between has to pass the header Upgrade on.")
+
     # Below: one exchange.
 
     def _open(
@@ -163,7 +202,8 @@ class Transport:
         self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self._connection
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _connect(self, *, tunnel: bool = False) -> http.client.HTTPConnection:
+        """`tunnel`: a proxy is to pass bytes on, also where it could read them."""
         proxy = self._proxy()
         host, port = proxy or (self._host, self._port)
         if self._scheme == "https":
@@ -171,6 +211,10 @@ class Transport:
             if proxy:
                 secure.set_tunnel(self._host, self._port)
             return secure
+        if proxy and tunnel:
+            tunnelled = http.client.HTTPConnection(host, port, timeout=self._timeout)
+            tunnelled.set_tunnel(self._host, self._port)
+            return tunnelled
         self._absolute = f"http://{self._authority()}" if proxy else ""
         return http.client.HTTPConnection(host, port, timeout=self._timeout)
 

@@ -13,7 +13,7 @@ import structlog
 import uvicorn
 
 from spin.addresses import HostGuard, NftAddresses, unusable
-from spin.api import build
+from spin.api import SERVER, build
 from spin.api.passwords import Argon2Passwords
 from spin.edge import CaddyEdge, caddy_child
 from spin.engines.docker import DockerEngine, elsewhere
@@ -224,6 +224,7 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=GOODBYE,
                 timeout_keep_alive=30,
                 limit_concurrency=1000,
+                **SERVER,
             )
         )
         self._opened = opened

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from spin.errors import NotFound
 from spin.kit.clock import Clock
@@ -13,8 +15,27 @@ from spin.ports.images import Images
 from spin.ports.passwords import Passwords
 from spin.ports.store import Store
 from spin.site import Environment, Site
-from spin.usecases.guard import Guard
+from spin.usecases.guard import REMEMBERED, Guard
 from spin.usecases.notify import Notifier
+
+
+@dataclass(slots=True)
+class Streams:
+    """Terminals, pipes and connections to containers that are open now."""
+
+    count: int = 0
+    noted: OrderedDict[str, datetime] = field(default_factory=OrderedDict)
+
+    def may_note(self, text: str, now: datetime) -> bool:
+        """Whether that is to be written into the journal: once a minute, however often it happens."""
+        before = self.noted.get(text)
+        if before is not None and now - before < timedelta(minutes=1):
+            return False
+        self.noted[text] = now
+        self.noted.move_to_end(text)
+        while len(self.noted) > REMEMBERED:
+            self.noted.popitem(last=False)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +53,7 @@ class Platform:
     """Poked whenever a view of a deployment has changed: by use cases, and by the controller when it saved a status."""
     guard: Guard = field(default_factory=Guard)
     """What is remembered of sign-ins, in memory only."""
+    streams: Streams = field(default_factory=Streams)
 
     def environment(self, name: str) -> Environment:
         """Raises NotFound, naming the environments there are."""
