@@ -105,7 +105,7 @@ def imported(arguments: list[str]) -> dict:
 def test_a_command_from_above_is_a_row_like_the_others(capsys: pytest.CaptureFixture[str]) -> None:
     extra = {"serve": Command("a.module.that.is:not_there", "Run the platform.")}
     assert main(["--help"], extra) == 0
-    assert "  serve        Run the platform.\n" in capsys.readouterr().out
+    assert "  serve         Run the platform.\n" in capsys.readouterr().out
     assert main(["serve"], extra) == 1
 
 

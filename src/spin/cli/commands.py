@@ -38,6 +38,14 @@ _RUN: dict[str, Row] = {
     "rm": Command("spin.cli.lifecycle:rm", "Remove a stack; its volumes are kept unless told otherwise."),
 }
 
+_REACH: dict[str, Row] = {
+    "exec": Command("spin.cli.exec:exec_", "Run a command in a container: a terminal, or a pipe.", program=True),
+    "run": Command("spin.cli.exec:run", "Run a command in a one-off container beside a service.", program=True),
+    "cp": Command("spin.cli.copying:cp", "Copy files into a container, or out of one."),
+    "port-forward": Command("spin.cli.forward:port_forward", "Reach a container's port at a port of this machine."),
+    "open": Command("spin.cli.open:open_", "Open a stack or service in the browser."),
+}
+
 _LOOK: dict[str, Row] = {
     "ps": Command("spin.cli.ps:ps", "List services, or containers, with their state and addresses."),
     "logs": Command("spin.cli.logs:logs", "Print what containers have written."),
@@ -112,7 +120,6 @@ _ELSEWHERE = {
     "remove": "rm",
     "deploy": "up",
     "apply": "up",
-    "run": "up",
     "config": "render",
     "validate": "check",
     "list": "ps",
@@ -137,6 +144,12 @@ _ELSEWHERE = {
     "draw": "diagram",
     "ports": "diagram",
     "port": "diagram",
+    "execute": "exec",
+    "shell": "exec",
+    "ssh": "exec",
+    "attach": "exec",
+    "forward": "port-forward",
+    "browse": "open",
 }
 """Words of Docker Compose, Kubernetes and the original Spin, and what does the same here."""
 
@@ -147,6 +160,7 @@ def table(extra: Mapping[str, Command]) -> Table:
         "Sign in": _SIGN_IN,
         "Build and ship": _SHIP,
         "Run and copy": _RUN,
+        "Reach": _REACH,
         "Look": _LOOK,
         "People": _PEOPLE,
     }

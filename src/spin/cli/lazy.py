@@ -27,6 +27,8 @@ class Command:
 
     source: str
     help: str
+    program: bool = False
+    """What follows its first argument is the command line of another program, options and all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,8 @@ def load(name: str, row: Row) -> Any:
         return group(name, Table({"Commands": row.commands}), row.help)
     module, _, attribute = row.source.partition(":")
     app = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=SETTINGS)
-    app.command(name, cls=QuickCommand)(getattr(importlib.import_module(module), attribute))
+    settings = {"allow_interspersed_args": False} if row.program else {}
+    app.command(name, cls=QuickCommand, context_settings=SETTINGS | settings)(getattr(importlib.import_module(module), attribute))
     return get_command(app)
 
 
