@@ -55,6 +55,29 @@ async def test_a_health_check_of_the_image_counts(docker_bench: Bench, registry:
     await docker_bench.until_phase(made, Phase.READY)
 
 
+async def test_labels_of_an_image_do_not_imitate_spins(docker_bench: Bench, registry: LocalRegistry) -> None:
+    forged = (
+        "http=nonsense",
+        "addresses=nonsense",
+        "networks=nonsense",
+        "limits=nonsense",
+        "slot=9",
+        "kind=helper",
+        "site=other",
+    )
+    dockerfile = f"FROM {docker_bench.image.pinned}\nLABEL {' '.join(f'spin.{label}' for label in forged)}\n"
+    built = build_image(f"spin-test/{docker_bench.site.id}:2", dockerfile)
+    repository, _, digest = registry.push(built, "test/forged:1").partition("@")
+    docker("rmi", built)
+    spec = docker_bench.service(command=("sleep", "100"))
+    made = await docker_bench.run(replace(spec, image=Image(f"{repository}:1", digest)))
+    seen = await docker_bench.until_phase(made, Phase.READY)
+    assert (seen.slot, seen.altered) == (1, "")
+    told = docker("inspect", "--format", "{{json .Config.Labels}}", made.id)
+    assert "nonsense" not in told
+    assert "other" not in told
+
+
 async def test_the_engines_own_verdict_unhealthy_stands_and_says_why(docker_bench: Bench) -> None:
     command = ("sh", "-c", "touch /tmp/up; sleep 1.2; rm /tmp/up; sleep 100")
     test = check("test -e /tmp/up || { echo it; echo fell over; exit 1; }", interval_ms=300, retries=2)

@@ -64,6 +64,7 @@ def test_labels_say_what_it_is_and_users_labels_cannot_say_otherwise() -> None:
         "spin.attempt": "1",
         "spin.digest": DIGEST,
         "spin.http": "8080",
+        "spin.addresses": "{}",
         "spin.networks": '[["default", ["web", "shop-web-2"]]]',
         "spin.limits": '{"RestartPolicy": "unless-stopped", "Memory": 2147483648, "MemoryReservation": 0, '
         '"NanoCpus": 2000000000, "CpuShares": 0, "PidsLimit": 512}',

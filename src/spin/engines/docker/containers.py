@@ -81,8 +81,7 @@ def create_body(
         body["HostConfig"]["NetworkMode"] = "none"
     if hosts:
         body["HostConfig"]["ExtraHosts"] = [f"{name}:{address}" for name, address in hosts.items()]
-    if kept:
-        body["Labels"][labels.ADDRESSES] = json.dumps(kept, sort_keys=True)
+    body["Labels"][labels.ADDRESSES] = json.dumps(dict(kept), sort_keys=True)
     body["Labels"][labels.LIMITS] = limits(body["HostConfig"])
     return body
 
@@ -142,11 +141,11 @@ def peer_hosts(step: Create, links: Mapping[str, Link]) -> dict[str, str]:
 
 
 def container_labels(site: str, key: DeploymentKey, step: Create) -> dict[str, str]:
+    """Every label that Spin reads is set, also where it says nothing: else the engine would take one of that name from the image."""
     spec = step.spec
     ours = labels.labels_for(site, key, Kind.CONTAINER, identity(step))
     ours[labels.NETWORKS] = json.dumps([[a.network, aliases(key, spec, step.slot, a)] for a in spec.networks])
-    if spec.http is not None:
-        ours[labels.HTTP] = str(spec.http.port)
+    ours[labels.HTTP] = "" if spec.http is None else str(spec.http.port)
     return {**labels.user_labels(spec.labels), **ours}
 
 

@@ -151,8 +151,8 @@ def probe_for(inspected: Inspected, where: str | None, now: datetime) -> Probe |
         if health != "starting" or natively or not argv:
             return None
         return Command(argv, check.get("Timeout", 0) / 1e9 or _DEFAULT_TIMEOUT)
-    port = config["Labels"].get(labels.HTTP)
-    if port is not None and where is not None:
+    port = config["Labels"].get(labels.HTTP, "")
+    if port.isdecimal() and where is not None:
         return Connect(where, int(port))
     age = (now - moment(state["StartedAt"])).total_seconds()
     return Run(min(SETTLING, max(0.0, SETTLING - age)))
