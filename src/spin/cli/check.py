@@ -73,9 +73,9 @@ def check(
         except InvalidInput as error:
             found = finding_of(error)
             if form is not Format.TEXT and found is not None:
-                data(reports.render([found], form, file=error.fields.get("file"), pages=f"{session.url}/rules"))
+                data(reports.render([found], form, file=error.fields.get("file")))
             raise
-    _tell(checked, form, f"{session.url}/rules")
+    _tell(checked, form)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +85,15 @@ class Checked:
     stack: str
     file: str
     findings: list[Any]
+    pages: str | None = None
+    """Where a browser finds the rules' pages: at the platform that was asked."""
 
 
-def _tell(checked: Checked, form: Format, pages: str) -> None:
+def _tell(checked: Checked, form: Format) -> None:
     findings, stack = checked.findings, checked.stack
     refused = [f for f in findings if f["severity"] == "refuse"]
     if findings or form in (Format.JSON, Format.SARIF):
-        data(reports.render(findings, form, file=checked.file, pages=pages))
+        data(reports.render(findings, form, file=checked.file, pages=checked.pages))
     if not refused and form is Format.TEXT:
         message(f"{stack}: nothing would be refused{_also(len(findings))}.")
     if refused:
@@ -146,7 +148,8 @@ def _checked(
         return _checked_here(session, names, env_files, stack, site, registry=session.stored_registry or site.registry_host)
     loaded = _load(names, env_files, stack, registry, owner, environment)
     target = session.client.stack(owner, environment, loaded.stack)
-    return Checked(loaded.stack, loaded.file, [*target.check(loaded.json)["findings"], *_built(loaded, registry, owner)])
+    findings = [*target.check(loaded.json)["findings"], *_built(loaded, registry, owner)]
+    return Checked(loaded.stack, loaded.file, findings, f"{session.url}/rules")
 
 
 def _checked_here(

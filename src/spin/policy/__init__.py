@@ -44,6 +44,7 @@ from spin.policy import (
     sysctls,
     translated_key,
     unknown_key,
+    unofficial_image,
     update_order,
     volume_names,
 )
@@ -85,6 +86,7 @@ RULES: tuple[Rule, ...] = (
     volume_names.RULE,
     secret_names.RULE,
     latest.RULE,
+    unofficial_image.RULE,
 )
 """Every rule, in the order in which findings are shown: what is refused first."""
 

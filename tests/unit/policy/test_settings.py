@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from spin import policy
 from spin.errors import InvalidInput
+from spin.main import serve
 from spin.model.finding import Severity
 from spin.policy import Rule, read_site
 from spin.policy.settings import SEVERITIES, severities
@@ -108,6 +110,19 @@ def test_a_site_chooses_the_capabilities_that_can_be_added_back() -> None:
     assert found("cap_add: [NET_RAW]", site) == {}
     assert found("cap_add: [CHOWN]", site) == {"capabilities": Severity.REFUSE}
     assert found("cap_add: [CHOWN]", "[rules.capabilities]\nallowed = []") == {"capabilities": Severity.REFUSE}
+
+
+def test_a_site_trusts_publishers_of_its_own() -> None:
+    assert found("image: somebody/x:1", "") == {"unofficial-image": Severity.ADVISE}
+    assert found("image: somebody/x:1", '[rules.unofficial-image]\npublishers = ["somebody"]') == {}
+    assert found("image: localhost:5000/team/x:1", "") == {}
+
+
+def test_the_platform_does_not_start_with_a_site_file_that_weakens_a_rule(tmp_path: Path) -> None:
+    file = tmp_path / "spin.toml"
+    file.write_text('[rules.privileged]\nseverity = "warn"')
+    with pytest.raises(InvalidInput, match="never weaker"):
+        serve.read_site(file)
 
 
 def test_a_site_has_its_own_words_for_services() -> None:
