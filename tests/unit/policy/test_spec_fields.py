@@ -1,0 +1,51 @@
+"""A verb without a document (promote, scale, rollback) passes on a spec: each of its fields has somebody who judges it."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from spin.model.stack import ServiceSpec, StackSpec
+
+JUDGED_IN_SPEC = {
+    StackSpec: {
+        "services": "service_count",
+        "networks": "reserved_labels",
+        "volumes": "reserved_labels",
+        "configs": "bounded by lowering; files in the stack's own volumes",
+        "secrets": "admission: secret-missing",
+        "confirm_after_ms": "a wish about upgrades",
+        "tags": "stack_tags",
+    },
+    ServiceSpec: {
+        "name": "service_names; characters by lowering",
+        "image": "image_source, latest, admission: image-missing",
+        "labels": "reserved_labels",
+        "cap_add": "capabilities",
+        "ports": "published_ports, replicated_port, admission: port-taken",
+        "http": "own_hosts, host_reserved, admission: host-taken",
+        "mounts": "shared_volume; named volumes of the stack only, by type",
+        "replicas": "replica_count",
+        "update": "update_order",
+        "retain_ip": "service_addresses",
+        "restart": "service_addresses",
+        "networks": "networks of the stack only, by lowering",
+        **dict.fromkeys(
+            (
+                *("command", "entrypoint", "environment", "user", "group_add", "read_only", "init", "working_dir", "hostname"),
+                *("stop_signal", "stop_grace_ms", "restart_limit", "healthcheck", "expose", "tmpfs", "secrets", "configs"),
+                *("depends_on", "resources"),
+            ),
+            "inside the container, or within the platform's limits",
+        ),
+    },
+}
+"""Who judges each field of what reaches an engine. A field without a row is a way past the audit until somebody has thought about it."""
+
+
+@pytest.mark.parametrize("kind", JUDGED_IN_SPEC, ids=lambda kind: kind.__name__)
+def test_every_field_that_reaches_an_engine_has_been_thought_about(kind: Any) -> None:
+    """Promotion, scaling and rolling back have no document: what they pass on is in these fields, and nowhere else."""
+    assert {field.name for field in fields(kind)} == set(JUDGED_IN_SPEC[kind])
