@@ -55,6 +55,17 @@ async def test_a_health_check_of_the_image_counts(docker_bench: Bench, registry:
     await docker_bench.until_phase(made, Phase.READY)
 
 
+async def test_a_health_check_of_the_image_runs_once_a_second_at_most(docker_bench: Bench, registry: LocalRegistry) -> None:
+    dockerfile = f"FROM {docker_bench.image.pinned}\nHEALTHCHECK --interval=1ms --retries=7 CMD true\n"
+    built = build_image(f"spin-test/{docker_bench.site.id}:3", dockerfile)
+    repository, _, digest = registry.push(built, "test/often:1").partition("@")
+    docker("rmi", built)
+    made = await docker_bench.run(replace(docker_bench.service(), image=Image(f"{repository}:1", digest)))
+    told = docker("inspect", "--format", "{{.Config.Healthcheck.Interval}} {{.Config.Healthcheck.Retries}}", made.id)
+    assert told.split() == ["1s", "7"]
+    await docker_bench.until_phase(made, Phase.READY)
+
+
 async def test_labels_of_an_image_do_not_imitate_spins(docker_bench: Bench, registry: LocalRegistry) -> None:
     forged = (
         "http=nonsense",

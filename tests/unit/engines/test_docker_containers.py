@@ -19,10 +19,19 @@ WEB = ServiceSpec("web", Image("localhost:5000/research/web:1.0", "sha256:" + "a
 NETWORKS = {"default": "net-id", "front": "front-id", "back": "back-id"}
 
 
-def body(spec: ServiceSpec, *, api: tuple[int, int] = (1, 41), cpus: int = 8, **files: str) -> dict[str, Any]:
+def body(
+    spec: ServiceSpec, *, api: tuple[int, int] = (1, 41), cpus: int = 8, image_interval: int = 0, **files: str
+) -> dict[str, Any]:
     paths = {target.replace("_", "/"): path for target, path in files.items()}
     return create_body(
-        Site(id="demo"), KEY, Create(spec, DIGEST, 2, 1, "test"), networks=NETWORKS, files=paths, api=api, cpus=cpus
+        Site(id="demo"),
+        KEY,
+        Create(spec, DIGEST, 2, 1, "test"),
+        networks=NETWORKS,
+        files=paths,
+        api=api,
+        cpus=cpus,
+        image_interval=image_interval,
     )
 
 
@@ -158,3 +167,11 @@ def test_a_long_host_name_is_shortened_and_keeps_its_number() -> None:
     long = hostname("s" * 40, "w" * 60, 12)
     assert len(long) == 63
     assert long.endswith("w-12")
+
+
+def test_a_health_check_runs_once_a_second_at_most_whoever_asks_for_more() -> None:
+    often = replace(WEB, healthcheck=Healthcheck(("CMD", "true"), interval_ms=1))
+    assert body(often)["Healthcheck"]["Interval"] == 1_000_000_000
+    assert body(WEB, image_interval=1_000_000)["Healthcheck"] == {"Interval": 1_000_000_000}
+    assert "Healthcheck" not in body(WEB, image_interval=30_000_000_000)
+    assert "Healthcheck" not in body(WEB)

@@ -44,12 +44,14 @@ def create_body(
     cpus: int,
     hosts: Mapping[str, str] = MappingProxyType({}),
     kept: Mapping[str, str] = MappingProxyType({}),
+    image_interval: int = 0,
 ) -> Body:
     """What the engine is asked to create.
 
     `networks`: the engine's id of each network the service joins, by Compose name. `files`: path on the engine's host of each
     granted file, by its target. `cpus`: cores of the engine's host, which refuses a limit above that. `hosts`: addresses by name
     for the container's /etc/hosts. `kept`: the address that the container must have, by Compose name of the network.
+    `image_interval`: how often the image's own health check is to run, nanoseconds; 0 where it does not say.
     """
     spec = step.spec
     body: Body = {
@@ -69,6 +71,8 @@ def create_body(
     body |= {name: value for name, value in optional.items() if value is not None}
     if spec.healthcheck is not None:
         body["Healthcheck"] = healthcheck(spec.healthcheck, api)
+    elif 0 < image_interval < LEAST_INTERVAL_NS:
+        body["Healthcheck"] = {"Interval": LEAST_INTERVAL_NS}  # the rest of it stays the image's
     if spec.networks:
         at_once = spec.networks if api >= API_MANY_NETWORKS else spec.networks[:1]
         body["HostConfig"]["NetworkMode"] = networks[spec.networks[0].network]

@@ -86,6 +86,16 @@ class Images:
         if errors:
             raise Failed(f"The image {pinned} cannot be pulled: {sentence(errors[0])}", image=pinned)
 
+    async def check_interval(self, pinned: str) -> int:
+        """How often the image's own health check is to run, nanoseconds; 0 where it does not say, or the image is not there."""
+        try:
+            found = await self._client.get(f"images/{quote(pinned, safe='/:@')}/json")
+        except DockerError as error:
+            if error.status == 404:
+                return 0
+            raise
+        return int(((found.get("Config") or {}).get("Healthcheck") or {}).get("Interval") or 0)
+
     async def _require(self, pinned: str) -> None:
         try:
             await self._client.get(f"images/{quote(pinned, safe='/:@')}/json")

@@ -77,6 +77,7 @@ class Instances:
             cpus=cpus,
             hosts=containers.peer_hosts(step, links) if self._service_addresses else {},
             kept=await self._kept(key, step, nets.pools(networks)),
+            image_interval=0 if spec.healthcheck is not None else await self._images.check_interval(spec.image.pinned),
         )
 
     async def join_networks(self, key: DeploymentKey, container: Mapping[str, Any]) -> None:
