@@ -47,6 +47,9 @@ class Environment:
     """For people."""
     rollback_on_failure: bool = False
     """An upgrade that fails is rolled back by itself, unless the file or the person who asks says otherwise; else it stops."""
+    reviewed: bool = False
+    """What rules leave to the operators (authentication services, heavy computation) is refused here, unless an operator asks; elsewhere it
+    is a warning."""
 
 
 @dataclass(frozen=True, slots=True)

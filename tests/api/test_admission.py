@@ -165,9 +165,10 @@ async def test_the_name_at_which_the_site_answers_is_the_sites(tmp_path: Path) -
 
 
 async def test_two_replicas_never_write_to_one_volume(world: World) -> None:
-    writing = {"db": web(volumes=["data:/data"], deploy={"replicas": 2})}
-    answer = await refused(world, 422, "refused", services=writing, top_volumes={"data": None})
-    assert "shared-volume" in findings(answer)
+    for name, rule in (("db", "database-scaled"), ("app", "shared-volume")):
+        writing = {name: web(volumes=["data:/data"], deploy={"replicas": 2})}
+        answer = await refused(world, 422, "refused", services=writing, top_volumes={"data": None})
+        assert rule in findings(answer)
     reading = {"db": web(volumes=["data:/data:ro"], deploy={"replicas": 2})}
     assert (await world.up(services=reading, top_volumes={"data": None})).status_code == 200
 

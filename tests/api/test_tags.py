@@ -41,7 +41,11 @@ async def test_tags_go_along_to_another_environment(world: World) -> None:
 
 
 async def test_a_site_that_asks_for_a_staff_owner_refuses_a_stack_without_one(world: World) -> None:
-    await world.exchange(site=read_site('id = "t-api"\n[rules.stack-tags]\nrequired = ["owner", "staff_owner"]'))
+    await world.exchange(
+        site=read_site(
+            'id = "t-api"\n[rules.stack-tags]\nrequired = ["owner", "staff_owner"]\n[rules.no-limits]\nseverity = "off"'
+        )
+    )
     answer = await world.up()
     assert (answer.status_code, answer.json()["code"]) == (422, "refused")
     (found,) = answer.json()["fields"]["findings"]

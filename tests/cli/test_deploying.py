@@ -220,7 +220,9 @@ def test_a_file_that_cannot_be_read_is_a_finding_in_the_formats_of_programs(home
 
 def test_no_findings_are_a_report_too(home, spin, monkeypatch) -> None:
     monkeypatch.setenv("SPIN_URL", "http://127.0.0.1:9")
-    (home / "compose.yaml").write_text("services:\n  web:\n    image: nginx:1\n")
+    (home / "compose.yaml").write_text(
+        "services:\n  web:\n    image: nginx:1\n    deploy: {resources: {limits: {memory: 64m}}}\n"
+    )
     done = spin("check", "--format", "sarif")
     assert done.status == 0
     assert json.loads(done.out)["runs"][0]["results"] == []

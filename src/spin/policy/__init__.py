@@ -13,20 +13,34 @@ from spin.model.stack import StackSpec
 from spin.model.submission import Submission
 from spin.policy import (
     anonymous_volume,
+    background_process,
     beyond,
     capabilities,
     ceilings,
     cgroup_parent,
+    database_scaled,
     devices,
+    foreign_service,
+    heavy_compute,
     host_address,
     host_namespaces,
     host_path,
     host_reserved,
+    identity_service,
     ignored_key,
+    image_age,
+    image_health,
+    image_ports,
+    image_root,
+    image_size,
     image_source,
     latest,
+    log_file,
+    login_service,
     network_count,
+    no_limits,
     own_hosts,
+    plain_secret,
     privileged,
     published_ports,
     refused_key,
@@ -39,16 +53,18 @@ from spin.policy import (
     service_addresses,
     service_count,
     service_names,
+    several_concerns,
     shared_volume,
     stack_tags,
     sysctls,
+    tag_reused,
     translated_key,
     unknown_key,
     unofficial_image,
     update_order,
     volume_names,
 )
-from spin.policy.case import Case, Parameter, Place, Rule
+from spin.policy.case import NOTHING, Case, Known, Parameter, Place, Rule
 from spin.policy.defaults import apply_defaults
 from spin.policy.settings import checked
 from spin.site import Site, parse_site
@@ -74,12 +90,22 @@ RULES: tuple[Rule, ...] = (
     replica_count.RULE,
     network_count.RULE,
     ceilings.RULE,
+    login_service.RULE,
+    database_scaled.RULE,
     unknown_key.RULE,
     refused_key.RULE,
     ignored_key.RULE,
     translated_key.RULE,
     shared_volume.RULE,
     stack_tags.RULE,
+    identity_service.RULE,
+    heavy_compute.RULE,
+    plain_secret.RULE,
+    image_ports.RULE,
+    tag_reused.RULE,
+    image_size.RULE,
+    background_process.RULE,
+    foreign_service.RULE,
     update_order.RULE,
     rollback_config.RULE,
     service_names.RULE,
@@ -87,6 +113,12 @@ RULES: tuple[Rule, ...] = (
     secret_names.RULE,
     latest.RULE,
     unofficial_image.RULE,
+    several_concerns.RULE,
+    log_file.RULE,
+    image_root.RULE,
+    image_health.RULE,
+    image_age.RULE,
+    no_limits.RULE,
 )
 """Every rule, in the order in which findings are shown: what is refused first."""
 
@@ -107,13 +139,13 @@ def read_site(text: str, source: str = "spin.toml") -> Site:
     return site
 
 
-def audit(submission: Submission, spec: StackSpec, site: Site) -> tuple[Finding, ...]:
-    """Every finding about the stack. `spec` is what `submission` was lowered to.
+def audit(submission: Submission, spec: StackSpec, site: Site, known: Known = NOTHING) -> tuple[Finding, ...]:
+    """Every finding about the stack. `spec` is what `submission` was lowered to; `known` what registries and the store say of it.
 
     Rules about the Compose file look at the submission's document, all others at `spec`: a stack that comes without a document
     (promotion, scaling) is audited with `Submission({})`. The submission's own notices are not repeated.
     """
-    return _judge(RULES, Case(submission.document, spec, site), submission.positions)
+    return _judge(RULES, Case(submission.document, spec, site, known), submission.positions)
 
 
 def audit_engine(spec: StackSpec, site: Site, positions: Mapping[str, str], *, service_addresses: bool) -> tuple[Finding, ...]:
@@ -135,6 +167,7 @@ __all__ = [
     "RULES",
     "WITHOUT_ADDRESSES",
     "Case",
+    "Known",
     "Parameter",
     "Place",
     "Rule",

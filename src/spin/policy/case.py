@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
 
 from spin.kit.text import plain, quoted
 from spin.model.finding import Description, Finding, Severity
-from spin.model.stack import StackSpec
+from spin.model.image import ImageFacts
+from spin.model.stack import ServiceSpec, StackSpec
 from spin.model.submission import locate
 from spin.site import Site
 
@@ -37,14 +39,39 @@ class Parameter(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What is known beside the document. Nothing of it where no registry and no store could be asked: rules about it are silent then."""
+
+    images: Mapping[str, ImageFacts] = field(default_factory=dict)
+    """By reference, as it stands in the stack."""
+    reused: Mapping[str, int] = field(default_factory=dict)
+    """References that named another image earlier, and the number of the newest revision of this stack in which they did."""
+    now: datetime | None = None
+    reviewed: bool = False
+    """What is for the operators to look at is refused: the environment is reviewed, and it is no operator who asks."""
+
+
+NOTHING = Known()
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """A stack before admission: the document as sent (untrusted; lowering it has succeeded), what it comes to, and the site."""
 
     document: Mapping[str, Any]
     spec: StackSpec
     site: Site
+    known: Known = NOTHING
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The site's settings of the rule that is being judged; `Parameter.of` reads them."""
+
+    def judged_by(self, code: str) -> Case:
+        """The same case with the site's settings of the rule `code`."""
+        return replace(self, settings=self.site.rules.get(code, {}))
+
+    def facts(self, service: ServiceSpec) -> ImageFacts | None:
+        """What the image of `service` says of itself, where that is known."""
+        return self.known.images.get(service.image.reference)
 
     def services(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Name and mapping of each service of the document."""
@@ -70,15 +97,21 @@ class Rule(Description):
     instead: str
     find: Callable[[Case], Iterable[Place]]
     parameters: tuple[Parameter[Any], ...] = ()
+    known: Known = NOTHING
+    """What is known of `example` and `fixed` beside the documents."""
+    review: bool = False
+    """For the operators to look at: refused in an environment that the site marks as `reviewed`, unless an operator asks, or the site
+    file says how severe it is."""
 
     def findings(self, case: Case, positions: Mapping[str, str]) -> Iterator[Finding]:
         """What it finds, by the site's settings."""
-        settings = case.site.rules.get(self.code, {})
-        severity = settings.get(SEVERITY, self.severity.value)
+        case = case.judged_by(self.code)
+        usual = Severity.REFUSE if self.review and case.known.reviewed else self.severity
+        severity = case.settings.get(SEVERITY, usual.value)
         if severity == OFF:
             return
         judged = replace(self, severity=Severity(severity))
-        for place in self.find(replace(case, settings=settings)):
+        for place in self.find(case):
             values = {key: plain(str(value), 800) for key, value in place.values.items()}
             yield judged.finding(
                 self.message.format(**values),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from spin.model.finding import Severity
+from spin.model.stack import Image
 from spin.policy.case import Case, Parameter, Place, Rule
 
 TAGS = Parameter(
@@ -14,13 +15,17 @@ TAGS = Parameter(
 )
 
 
+def moving_tag(case: Case, image: Image) -> str | None:
+    """The image's tag, where it is one that moves. `case` has the settings of this rule."""
+    tag = image.reference.removeprefix(image.repository).partition("@")[0].removeprefix(":")
+    return tag if tag in TAGS.of(case) else None
+
+
 def _find(case: Case) -> Iterator[Place]:
-    tags = TAGS.of(case)
     for service in case.spec.services:
-        repository = service.image.repository
-        tag = service.image.reference.removeprefix(repository).partition("@")[0].removeprefix(":")
-        if tag in tags:
-            yield Place(f"services.{service.name}.image", service.name, {"repository": repository, "tag": tag})
+        tag = moving_tag(case, service.image)
+        if tag is not None:
+            yield Place(f"services.{service.name}.image", service.name, {"repository": service.image.repository, "tag": tag})
 
 
 RULE = Rule(

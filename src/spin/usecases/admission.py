@@ -27,6 +27,7 @@ from spin.ports.store import UnitOfWork
 from spin.site import Site
 from spin.usecases.claims import claims_of, held_by_others, port_taken
 from spin.usecases.images import pin
+from spin.usecases.known import known_of
 from spin.usecases.operate import refuse_removed
 from spin.usecases.platform import Platform
 from spin.usecases.problems import Problem, raise_if_any, refusal
@@ -113,14 +114,18 @@ async def examine(
 ) -> Candidate:
     """The first half for a document, which is to follow on `current`. Raises InvalidInput, RegistryUnavailable."""
     owner = dict(current.spec.tags if current.spec else ()).get(OWNER, principal.user)
-    spec, found = await asyncio.to_thread(_read, submission, key, platform.site, owner)
+    spec = await asyncio.to_thread(_read, submission, key, platform.site, owner)
     secrets = _stored_values(spec, submission.secrets, by_stored_name=False)
+    unreachable: RegistryUnavailable | None = None
+    pinned, missing = spec, list[Problem]()
     try:
         pinned, missing = await pin(platform, principal, key, spec)
-    except RegistryUnavailable:
-        if all(f.severity is not Severity.REFUSE for f in found):
-            raise
-        pinned, missing = spec, []  # what is wrong with the document can be told without the registry
+    except RegistryUnavailable as error:
+        unreachable = error
+    known = await known_of(platform, principal, key, pinned)
+    found = await asyncio.to_thread(audit, submission, pinned, platform.site, known)
+    if unreachable is not None and all(f.severity is not Severity.REFUSE for f in found):
+        raise unreachable  # what is wrong with the document can be told without the registry
     findings = (*submission.notices, *found)
     return await _complete(platform, key, pinned, findings, missing, secrets, submission.positions)
 
@@ -133,16 +138,18 @@ async def reexamine(
 
     `secrets` by their name in the Compose file or in the store. Raises InvalidInput, RegistryUnavailable.
     """
-    findings = audit(Submission({}), spec, platform.site)  # no document: the rules look at what it came to
     values = _stored_values(spec, secrets, by_stored_name=True)
     missing: list[Problem] = []
     if moved:
         spec, missing = await pin(platform, principal, key, spec)
+    known = await known_of(platform, principal, key, spec, accepted=not moved)
+    findings = audit(Submission({}), spec, platform.site, known)  # no document: the rules look at what it came to
     return await _complete(platform, key, spec, findings, missing, values, {}, ports=moved)
 
 
 async def revive(platform: Platform, principal: Principal, key: DeploymentKey, revision: Revision) -> Candidate:
-    """The first half for an earlier revision of the same deployment: today's rules, that revision's digests and secrets.
+    """The first half for an earlier revision of the same deployment: today's rules, that revision's digests and secrets. What its images
+    say of themselves was told when it was made, and the way back does not wait for it.
 
     Its images must still be in the registry, or on the engine. Raises RegistryUnavailable where neither can be told.
     """
@@ -205,12 +212,12 @@ async def secret_versions(work: UnitOfWork, candidate: Candidate) -> tuple[tuple
     return tuple(sorted(versions.items()))
 
 
-def _read(submission: Submission, key: DeploymentKey, site: Site, owner: str) -> tuple[StackSpec, tuple[Finding, ...]]:
-    """The stack and what is found of it. A stack that names no owner keeps the one that it has, or gets whoever brings it up."""
+def _read(submission: Submission, key: DeploymentKey, site: Site, owner: str) -> StackSpec:
+    """The stack. A stack that names no owner keeps the one that it has, or gets whoever brings it up."""
     spec = lower(submission, stack=key.stack, registry_host=site.registry_host, project=key.project)
     if OWNER not in dict(spec.tags):
         spec = replace(spec, tags=tuple(sorted([*spec.tags, (OWNER, owner)])))
-    return spec, audit(submission, spec, site)
+    return spec
 
 
 async def _complete(

@@ -26,7 +26,7 @@ async def pin(platform: Platform, principal: Principal, key: DeploymentKey, spec
     An image of the site's registry that belongs to a project which `principal` may not read is answered like a missing one.
     No registry is asked that the site does not allow: such an image is a problem. Raises RegistryUnavailable.
     """
-    found = await _digests(platform, {_asked(s.image) for s in spec.services if _may_ask(platform, principal, s.image)})
+    found = await _digests(platform, {_asked(s.image) for s in spec.services if may_ask(platform, principal, s.image)})
     problems = [_missing(platform, key, s.name, s.image) for s in spec.services if not found.get(_asked(s.image))]
     services = tuple(replace(s, image=replace(s.image, digest=found.get(_asked(s.image)))) for s in spec.services)
     return replace(spec, services=services), problems
@@ -54,7 +54,8 @@ async def _digests(platform: Platform, references: Iterable[str]) -> dict[str, s
     return found
 
 
-def _may_ask(platform: Platform, principal: Principal, image: Image) -> bool:
+def may_ask(platform: Platform, principal: Principal, image: Image) -> bool:
+    """Whether its registry is asked on behalf of `principal`: one that the site allows, and there of a project that they may read."""
     if _is_local(platform, image):
         project, slash, _ = image.repository.partition("/")[2].partition("/")
         return bool(slash) and readable(principal, project)
