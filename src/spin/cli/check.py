@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from spin.cli import reports
 from spin.cli.failures import finding_line
 from spin.cli.inputs import read_text
 from spin.cli.invalid import finding_of
+from spin.cli.local_images import facts_here
 from spin.cli.options import EnvFileOption, EnvironmentOption, FileOption, JsonOption, ProjectOption, StackOption
 from spin.cli.output import data, json_data, message
 from spin.cli.reports import Format
@@ -52,8 +54,9 @@ def check(
     (`Dockerfile`, `Dockerfile.web`, `web.Dockerfile`, `Containerfile`); what is found in them stops nothing.
 
     All findings come at once. Exit status 3 if one of them would stop `spin up`. Without a platform the rules of a site with
-    no site file are applied here, and images are not looked up. `--format github` writes commands for GitHub Actions, which
-    shows findings at the lines of a change; `--format sarif` is for code scanning and editors.
+    no site file are applied here, and of the images only those that Docker has on this machine are looked at. `--format github`
+    writes commands for GitHub Actions, which shows findings at the lines of a change; `--format sarif` is for code scanning and
+    editors.
     """
     if explain is not None:
         data(rules.page(rules.described(explain)).rstrip("\n"))
@@ -143,7 +146,7 @@ def _checked(
     try:
         registry, owner, environment = session.registry, session.project, session.environment
     except (Unavailable, NotSignedIn) as error:
-        message(f"{error.message}\nChecked here by the default rules instead; images were not looked up.")
+        message(f"{error.message}\nChecked here by the default rules instead; images were not looked up in a registry.")
         site = Site()
         return _checked_here(session, names, env_files, stack, site, registry=session.stored_registry or site.registry_host)
     loaded = _load(names, env_files, stack, registry, owner, environment)
@@ -158,9 +161,10 @@ def _checked_here(
     owner = session.stored_project or ANY_PROJECT
     loaded = _load(names, env_files, stack, registry, owner, session.stored_environment or site.environments[0].name)
     spec = compose.lower(loaded.submission, stack=loaded.stack, registry_host=registry, project=owner)
+    known = policy.Known(images=facts_here(spec), now=datetime.now(UTC))
     positions = loaded.submission.positions
     engine = policy.audit_engine(spec, site, positions, service_addresses=site.service_addresses)
-    found = (*loaded.submission.notices, *policy.audit(loaded.submission, spec, site), *engine)
+    found = (*loaded.submission.notices, *policy.audit(loaded.submission, spec, site, known), *engine)
     return Checked(loaded.stack, loaded.file, [*map(primitive, found), *_built(loaded, registry, owner)])
 
 

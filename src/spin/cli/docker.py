@@ -91,6 +91,18 @@ def inspect_image(reference: str, *, timeout: float | None = None) -> dict[str, 
     raise Failed(f"docker does not answer: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no reason given'}")
 
 
+def inspect_images(references: list[str], *, timeout: float) -> list[dict[str, Any]]:
+    """What the local engine knows of those images that it has. Raises Failed where it does not answer within `timeout` seconds."""
+    command = [_docker(), "image", "inspect", "--format", "{{json .}}", "--", *references]
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=timeout)
+        return [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
+    except subprocess.TimeoutExpired:
+        raise Failed(f"docker does not answer within {timeout:g} seconds.") from None
+    except (OSError, ValueError) as error:
+        raise Failed(f"docker does not answer: {error}") from None
+
+
 def pushed_digest(image: Mapping[str, Any], repository: str) -> str | None:
     """The digest under which the image is known in `repository`, once it has been pushed there."""
     for known in image.get("RepoDigests") or ():

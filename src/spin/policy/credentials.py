@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 MOST_TEXT = 16384
 """Most characters of one text that are looked at."""
@@ -84,6 +85,10 @@ _FORMS = (
     ("a signed token (JWT)", re.compile(r"(?<![\w-])eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10}")),
 )
 """The issuers' own prefixes, as they document them for secret scanning."""
+_HINT = re.compile(
+    r"-----B|AKIA|ASIA|gh[pousr]_|github_|gl[a-z]{2,4}-|xox|hooks\.|AIza|[sr]k_|npm_|pypi-|dckr_|hf_|SG\.|spin_|eyJ|://|[pP][aA][sS][sS]|[pP][wW][dD]"
+)
+"""Something that each of the forms below and above has; most texts have none of it."""
 _IN_URL = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]{1,30}://[^\s:/@?#]{0,200}:([^\s/@]{1,300})@[^\s/]")
 _IN_DSN = re.compile(r"(?:^|[\s;&?])(?:password|passwd|pwd)\s?=\s?([^\s;&'\"]{1,300})", re.IGNORECASE)
 _ASSIGNED = re.compile(r"(?:-{1,2})?([A-Za-z_][A-Za-z0-9_.-]{0,120})=(.*)", re.ASCII | re.DOTALL)
@@ -92,9 +97,12 @@ _FLAG = re.compile(r"--?([A-Za-z][A-Za-z0-9_.-]{0,120})", re.ASCII)
 
 def named(name: str) -> str | None:
     """`password`, `token`, `key` or `secret`, where a variable of that name holds one; None for every other name."""
-    if name in _SHELL:
-        return None
-    words = [w.upper() for w in _BETWEEN.split(_HUMP.sub("_", name[:200])) if w]
+    return None if name in _SHELL else _kind(name[:200])
+
+
+@lru_cache(maxsize=4096)
+def _kind(name: str) -> str | None:
+    words = [w.upper() for w in _BETWEEN.split(_HUMP.sub("_", name)) if w]
     while words and (words[-1] in _QUALIFIERS or words[-1].isdigit()):
         words.pop()
     if not words:
@@ -116,6 +124,8 @@ def is_value(text: str) -> bool:
 def in_text(text: str) -> str | None:
     """What is recognised by its form in `text`: such as `a GitHub token`, `a password in a URL`."""
     text = text[:MOST_TEXT]
+    if not _HINT.search(text):
+        return None
     for what, form in _FORMS:
         if form.search(text):
             return what

@@ -10,7 +10,7 @@ from spin.model.finding import Severity
 from spin.model.image import ImageFacts
 from spin.model.stack import ServiceSpec
 from spin.policy.case import Case, Place, Rule
-from spin.policy.credentials import in_text, in_variable, in_words, is_value, named
+from spin.policy.credentials import MOST_TEXT, in_text, in_variable, in_words, is_value, named
 from spin.policy.programs import script_words
 from spin.policy.wellknown import secret_variable
 
@@ -24,19 +24,33 @@ _BAKED = (
     "Leave it out of the image, build it again, and give the value as a secret when the container runs. Change the value: whoever can "
     "pull the image has it."
 )
+MOST_IN_ALL = 2 * 1024**2
+"""Characters of a stack that are looked at: hundreds of times what people write, and less than a second of the worst text."""
 _ARGUMENT = re.compile(r"(?:^|\s)([A-Za-z_][A-Za-z0-9_]{0,120})=(\S{1,500})", re.ASCII)
 
 
 def _find(case: Case) -> Iterator[Place]:
     contents = dict(case.services())
+    room = MOST_IN_ALL
     for service in case.spec.services:
         image = case.facts(service)
+        room -= _size(service, image)
+        if room < 0:
+            return
         yield from _in_environment(service)
         yield from _in_command(service)
         yield from _in_labels(service)
         yield from _in_build(service, contents.get(service.name, {}).get("build"))
         if image is not None:
             yield from _in_image(service, image)
+
+
+def _size(service: ServiceSpec, image: ImageFacts | None) -> int:
+    """Characters to look at, about."""
+    pairs = [*service.environment, *service.labels, *(image.environment if image else ()), *(image.labels if image else ())]
+    texts = [value for _, value in pairs]
+    texts += [*(service.command or ()), *(service.entrypoint or ()), *(image.history if image else ())]
+    return sum(min(len(text), MOST_TEXT) + 16 for text in texts)
 
 
 def _in_environment(service: ServiceSpec) -> Iterator[Place]:

@@ -9,12 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from spin.model.image import ImageFacts
 from spin.model.stack import ServiceSpec
 
 MOST_TEXT = 8192
 """Most characters of a command line that are looked at."""
+MOST_ARGUMENTS = 256
+"""Most arguments of a program that are looked at."""
+_SHORT = 2048
+"""Characters of a command line that is remembered for a while."""
 _DEPTH = 3
 """Shells within shells."""
 _SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh", "ksh"})
@@ -91,7 +96,14 @@ def command_line(service: ServiceSpec, image: ImageFacts | None) -> CommandLine:
         command = image.command if image and service.entrypoint is None else ()
     said = "command" if service.command else "entrypoint" if service.entrypoint else "image"
     words = (*entrypoint, *command)
-    return CommandLine(words, said, tuple(processes(words)))
+    few = sum(map(len, words)) < _SHORT
+    return CommandLine(words, said, _remembered(words) if few else tuple(processes(words)))
+
+
+@lru_cache(maxsize=256)
+def _remembered(words: tuple[str, ...]) -> tuple[Process, ...]:
+    """Several rules look at the same command line, one after the other."""
+    return tuple(processes(words))
 
 
 def processes(words: Sequence[str], depth: int = _DEPTH) -> Iterator[Process]:
@@ -99,7 +111,7 @@ def processes(words: Sequence[str], depth: int = _DEPTH) -> Iterator[Process]:
     words, wrappers = _unwrapped(words)
     if not words:
         return
-    program, arguments = _name(words[0]), tuple(words[1:])
+    program, arguments = _name(words[0]), tuple(words[1 : MOST_ARGUMENTS + 1])
     script = _script(program, arguments) if depth else None
     if script is not None:
         yield from _of_script(script[:MOST_TEXT], depth - 1)
