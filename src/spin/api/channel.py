@@ -151,7 +151,8 @@ class Channel:
                 raise InvalidInput(f"There is no message {kind!r}.")
 
     async def _feed(self, stream: Stream) -> None:
-        """What has come in goes on as fast as it is taken."""
+        """What has come in goes on as fast as it is taken. Credit comes in portions: the client has more left than is held back."""
+        owed = 0
         while True:
             await self._more.wait()
             self._more.clear()
@@ -160,7 +161,10 @@ class Channel:
                 await stream.write(data)
                 self._taken += len(data)
                 self.moved = self._now()
-                await self.say("credit", bytes=len(data))
+                owed += len(data)
+                if owed >= CHUNK:
+                    await self.say("credit", bytes=owed)
+                    owed = 0
             if self._ended:
                 await stream.end()
                 return

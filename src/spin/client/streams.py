@@ -12,6 +12,7 @@ import os
 import select
 import socket
 import ssl
+import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -26,7 +27,16 @@ from websockets.protocol import Protocol, Side
 from spin.errors import Failed, SpinError, Unavailable, from_code
 from spin.model.streams import CHUNK, CONTROL_BYTES, STDERR, STDIN, STDOUT, WINDOW, Size
 
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # a platform for which there is no wheel
+    from websockets.utils import apply_mask
+
 _PIECE = 256 * 1024
+_PIPE = 1024 * 1024
+"""Bytes: Linux's limit for pipes of users who are not root (/proc/sys/fs/pipe-max-size)."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Of mallopt(3)."""
 _GOODBYE_SECONDS = 2.0
 """How long the other side may take to say goodbye, too."""
 
@@ -58,6 +68,8 @@ class Stream:
         self._size: Size | None = None
         self._received = {STDOUT: 0, STDERR: 0}
         self._sent = 0
+        self._owed = 0
+        self._buffer = memoryview(bytearray(CHUNK))
 
     def __enter__(self) -> Self:
         return self
@@ -96,6 +108,7 @@ class Stream:
         `source` None: nothing, and its end is told at once. `ended` is called when there will be no more output. Raises
         BrokenPipeError when nobody reads a sink any more; Failed when bytes got lost on the way.
         """
+        _keep_memory()
         writer = _Writer(sinks, self._wake, ended)
         try:
             status = self._carry(source, writer)
@@ -110,6 +123,8 @@ class Stream:
         poll.register(self._wake_read, select.POLLIN)
         if source is None:
             self._say("end")
+        else:
+            _widen(source)
         listening = False
         while True:
             while self._messages:
@@ -131,27 +146,51 @@ class Stream:
                 self._receive()
 
     def _catch_up(self, writer: _Writer) -> None:
-        written = writer.written()
-        if written:
-            self._say("credit", bytes=written)
+        self._owed += writer.written()
+        if self._owed >= CHUNK:  # in larger portions: the other side has more left than is held back
+            self._say("credit", bytes=self._owed)
+            self._owed = 0
         size, self._size = self._size, None
         if size is not None:
             self._say("resize", rows=size.rows, columns=size.columns)
 
     def _forward(self, source: int) -> bool:
         """One piece of the local input; False at its end."""
+        room = min(CHUNK, self._credit)
         try:
-            data = os.read(source, min(_PIECE, CHUNK, self._credit))
+            size = os.readv(source, [self._buffer[:room]])
         except OSError:  # a terminal that is gone, a connection that was reset
-            data = b""
-        if not data:
+            size = 0
+        if not size:
             self._say("end")
             return False
-        self._credit -= len(data)
-        self._sent += len(data)
-        self._protocol.send_binary(_STDIN + data)
-        self._flush()
+        self._credit -= size
+        self._sent += size
+        self._send_data(self._buffer[:size])
         return True
+
+    def _send_data(self, data: memoryview) -> None:
+        """A binary message on channel stdin (RFC 6455, 5.2), with one copy of the data: the masked one."""
+        mask = os.urandom(4)
+        length = len(data) + 1
+        size = struct.pack("!BBH", 0x82, 0x80 | 126, length) if length < 65536 else struct.pack("!BBQ", 0x82, 0x80 | 127, length)
+        if length < 126:
+            size = bytes((0x82, 0x80 | length))
+        head = size + mask + bytes((STDIN ^ mask[0],))
+        masked = apply_mask(data, mask[1:] + mask[:1])
+        try:
+            if isinstance(self._socket, ssl.SSLSocket):
+                self._socket.sendall(head + masked)
+                return
+            sent = self._socket.sendmsg([head, masked])
+            if sent < len(head):
+                self._socket.sendall(head[sent:])
+                sent = len(head)
+            if sent < len(head) + len(masked):
+                self._socket.sendall(memoryview(masked)[sent - len(head) :])
+        except OSError as error:
+            self._drain()
+            raise self._broken(error) from None
 
     def _hear(self, message: str | bytes | bytearray, writer: _Writer) -> int | None:
         """The exit status, if that is what it says."""
@@ -268,7 +307,25 @@ class Stream:
             os.write(self._wake_write, b".")
 
 
-_STDIN = bytes([STDIN])
+def _keep_memory() -> None:
+    """Let the C library keep what was freed. It gives large pieces back to the kernel, which then clears each page anew: with messages
+    of this size that is most of what a pipe costs. Where there is no such call (mallopt(3), glibc), nothing is lost but time.
+    """
+    with contextlib.suppress(OSError, AttributeError, ImportError):
+        import ctypes  # noqa: PLC0415 - only streams need it
+
+        library = ctypes.CDLL(None)
+        for parameter in (_TRIM_THRESHOLD, _MMAP_THRESHOLD):
+            library.mallopt(parameter, 2 * WINDOW)
+
+
+def _widen(descriptor: int) -> None:
+    """Let a pipe hold as much as one message: Linux gives 64 KiB unless asked, and what is read at once is what is sent at once."""
+    with contextlib.suppress(OSError, AttributeError, ImportError):
+        import fcntl  # noqa: PLC0415 - Unix only
+
+        if fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ) < _PIPE:
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE)
 
 
 class _Writer:
