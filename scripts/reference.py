@@ -115,6 +115,7 @@ def site_file() -> str:
         (site.Site, "## Top level"),
         (site.Environment, "## `[[environments]]`"),
         (site.PortClass, "## `[[port_classes]]`"),
+        (site.Filesystem, "## `[[filesystems]]`"),
         (site.Limits, "## `[limits]`"),
         (site.Retention, "## `[retention]`"),
     ):

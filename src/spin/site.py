@@ -8,10 +8,11 @@ from __future__ import annotations
 import ipaddress
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, get_origin, get_type_hints
 
 from spin.errors import InvalidInput
+from spin.kit.paths import is_below, normal_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,31 @@ class Environment:
     reviewed: bool = False
     """What rules leave to the operators (authentication services, heavy computation) is refused here, unless an operator asks; elsewhere it
     is a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filesystem:
+    """A shared filesystem of the site that stacks may mount by path (`/global/cfs/…:/data:ro`), under the rules `filesystem-…`."""
+
+    name: str
+    """For messages, such as `cfs`."""
+    path: str
+    """Where it is mounted on the engine's host, such as `/global/cfs`."""
+    description: str = ""
+    """For people."""
+    environments: tuple[str, ...] = ()
+    """Environments whose engines have it; none named = all."""
+    read_only: bool = False
+    """It can be mounted read-only alone."""
+    homes: tuple[str, ...] = ()
+    """Directories of it, such as `/global/cfs/home`, in which home directories lie: nothing of them is mounted."""
+    root_squash: bool = True
+    """The engine, though it is root, is nobody there, as usual with NFS and GPFS: a mount fails unless everybody may pass each directory
+    above it (the execute bit for others)."""
+
+    def has(self, path: str) -> bool:
+        """Whether that normal path lies on it."""
+        return is_below(path, self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +149,9 @@ class Site:
     """Give each service a stable address, where the platform may change the host's nftables."""
     least_uid: int = 1000
     """Smallest uid that a user or a collaboration account can have: those below are the system's own (Debian begins at 1000)."""
+    least_gid: int = 1000
+    """Groups with a smaller gid are the images' own (`nginx` is 101), which any service may add (`group_add`). From here on they are
+    people's and projects'. Where people share a lower group, such as 100, write that."""
     confirm_after: int = 0
     """An upgrade that has been healthy for this many seconds is confirmed by itself; 0 = a person confirms."""
     image_sources: tuple[str, ...] = ("docker.io",)
@@ -143,6 +172,8 @@ class Site:
         PortClass("site", "the site's own networks", ("5672", "8081", "50000-50050")),
     )
     """Classes of publishable ports; 80 and 443 always go through the edge."""
+    filesystems: tuple[Filesystem, ...] = ()
+    """Shared filesystems that stacks may mount. Without one, no path of the host is mounted."""
     limits: Limits = field(default_factory=Limits)
     """Defaults and ceilings."""
     rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -152,6 +183,10 @@ class Site:
 
     def environment(self, name: str) -> Environment | None:
         return next((e for e in self.environments if e.name == name), None)
+
+    def filesystem(self, path: str) -> Filesystem | None:
+        """The filesystem on which that normal path lies."""
+        return next((f for f in self.filesystems if f.has(path)), None)
 
     def port_class(self, port: int) -> PortClass | None:
         return next((c for c in self.port_classes if port in c), None)
@@ -182,7 +217,52 @@ def parse_site(text: str, source: str = "spin.toml") -> Site:
         raise InvalidInput(f"{source}: subnets: {error}", file=source, key="subnets") from None
     if not pool.prefixlen <= site.subnet_prefix <= 29:
         raise InvalidInput(f"{source}: subnet_prefix: must be between {pool.prefixlen} and 29", file=source, key="subnet_prefix")
+    _check_filesystems(site, source)
     return site
+
+
+SYSTEM_PATHS = (
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/var/lib",
+    "/var/run",
+)
+"""What is the host's own: never one of the site's filesystems."""
+
+
+def is_system_path(path: str) -> bool:
+    """Whether that normal path is the host's own, or holds what is."""
+    return any(is_below(path, system) or is_below(system, path) for system in SYSTEM_PATHS)
+
+
+def _check_filesystems(site: Site, source: str) -> None:
+    environments = {e.name for e in site.environments}
+    for index, filesystem in enumerate(site.filesystems):
+        where, others = f"filesystems[{index}]", site.filesystems[:index]
+        wrong = ""
+        if normal_path(filesystem.path) != filesystem.path:
+            wrong = f".path: an absolute path without `..` expected, such as /global/cfs, not {filesystem.path!r}"
+        elif is_system_path(filesystem.path):
+            wrong = f".path: {filesystem.path} holds what is the host's own; choose the directory that holds people's data"
+        elif any(is_below(filesystem.path, o.path) or is_below(o.path, filesystem.path) for o in others):
+            wrong = f".path: {filesystem.path} overlaps with another filesystem"
+        elif any(filesystem.name == o.name for o in others):
+            wrong = f".name: there are two of the name {filesystem.name!r}"
+        elif unknown := [e for e in filesystem.environments if e not in environments]:
+            wrong = f".environments: there is no environment {unknown[0]!r}"
+        elif outside := [h for h in filesystem.homes if normal_path(h) != h or not filesystem.has(h)]:
+            wrong = f".homes: an absolute path below {filesystem.path} expected, not {outside[0]!r}"
+        if wrong:
+            raise InvalidInput(f"{source}: {where}{wrong}", file=source, key=where + wrong.partition(":")[0])
 
 
 def _build(kind: Any, data: Any, source: str, path: str) -> Any:
@@ -199,7 +279,8 @@ def _build(kind: Any, data: Any, source: str, path: str) -> Any:
     try:
         return kind(**values)
     except TypeError:
-        missing = [f.name for f in fields(kind) if f.name not in values and f.name in ("name", "reach", "ports")]
+        needed = [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
+        missing = [name for name in needed if name not in values]
         raise InvalidInput(f"{source}: {path.rstrip('.')}: missing: {', '.join(missing)}", file=source, key=path) from None
 
 

@@ -50,15 +50,15 @@ async def test_nobody_else_says_who_somebody_is(world: World, person: str, metho
         ("/users/nobody/identity", ANN, 404, "no user 'nobody'"),
         ("/users/dora/identity", {"uid": 0, "gid": 75137}, 422, "from 1000"),
         ("/users/dora/identity", {"uid": 999, "gid": 75137}, 422, "least_uid"),
-        ("/users/dora/identity", {"uid": 46311, "gid": 0}, 422, "root's own group"),
-        ("/users/dora/identity", {"uid": 46311, "gid": 75137, "gids": [0]}, 422, "root's own group"),
+        ("/users/dora/identity", {"uid": 46311, "gid": 0}, 422, "least_gid"),
+        ("/users/dora/identity", {"uid": 46311, "gid": 75137, "gids": [999]}, 422, "from 1000"),
         ("/users/dora/identity", {"uid": 2**31, "gid": 75137}, 422, "uid"),
         ("/users/dora/identity", {"uid": "46311", "gid": 75137}, 422, "uid"),
         ("/users/dora/identity", {"uid": 46311, "gid": 75137, "gids": list(range(1, 300))}, 422, "gids"),
         ("/users/dora/identity", {"gid": 75137}, 422, "uid"),
         ("/projects/lab/accounts/Not%20A%20Name", ANN, 422, "cannot be the name of a collaboration account"),
         ("/projects/nowhere/accounts/gateway", ANN, 404, "no project 'nowhere'"),
-        ("/projects/lab/accounts/gateway", {"uid": 46312, "gid": 1}, 409, "user 'otto'"),
+        ("/projects/lab/accounts/gateway", {"uid": 46312, "gid": 1000}, 409, "user 'otto'"),
     ],
 )
 async def test_identities_that_will_not_do(world: World, where: str, body: Any, status: int, words: str) -> None:

@@ -12,6 +12,7 @@ from spin.errors import InvalidInput
 from spin.model.names import host_label
 from spin.model.stack import (
     Attachment,
+    Bind,
     Condition,
     Config,
     Dependency,
@@ -117,7 +118,7 @@ def _tmpfs(target: str) -> st.SearchStrategy[tuple[Tmpfs, ...]]:
 @st.composite
 def _service(draw: st.DrawFn, name: str, earlier: list[str], names: dict[str, list[str]], published: list[Port]) -> ServiceSpec:
     """A service that depends only on `earlier` ones, so that there is no cycle."""
-    targets = iter(draw(st.lists(PATHS, min_size=8, max_size=8, unique=True)))
+    targets = iter(draw(st.lists(PATHS, min_size=9, max_size=9, unique=True)))
 
     def some(kind: str, most: int = 2) -> list[str]:
         return draw(st.lists(st.sampled_from(names[kind]), max_size=most, unique=True)) if names[kind] else []
@@ -172,6 +173,7 @@ def _service(draw: st.DrawFn, name: str, earlier: list[str], names: dict[str, li
         replicas=draw(st.integers(0, 30)),
         update=draw(updates),
         retain_ip=draw(st.booleans()),
+        binds=tuple(Bind(draw(PATHS), next(targets), draw(st.booleans())) for _ in range(draw(st.integers(0, 1)))),
     )
 
 

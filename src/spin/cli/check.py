@@ -142,13 +142,15 @@ def _checked(
 ) -> Checked:
     """The platform's findings; with a site file, or where there is no platform to ask, those that can be had here."""
     if site is not None:
-        return _checked_here(session, names, env_files, stack, site, registry=site.registry_host)
+        ground = policy.Ground(environment=session.stored_environment or site.environments[0].name)
+        return _checked_here(session, names, env_files, stack, site, ground, registry=site.registry_host)
     try:
         registry, owner, environment = session.registry, session.project, session.environment
     except (Unavailable, NotSignedIn) as error:
         message(f"{error.message}\nChecked here by the default rules instead; images were not looked up in a registry.")
         site = Site()
-        return _checked_here(session, names, env_files, stack, site, registry=session.stored_registry or site.registry_host)
+        registry = session.stored_registry or site.registry_host
+        return _checked_here(session, names, env_files, stack, site, policy.Ground(platform=False), registry=registry)
     loaded = _load(names, env_files, stack, registry, owner, environment)
     target = session.client.stack(owner, environment, loaded.stack)
     findings = [*target.check(loaded.json)["findings"], *_built(loaded, registry, owner)]
@@ -156,7 +158,14 @@ def _checked(
 
 
 def _checked_here(
-    session: Session, names: list[str] | None, env_files: list[str] | None, stack: str | None, site: Site, *, registry: str
+    session: Session,
+    names: list[str] | None,
+    env_files: list[str] | None,
+    stack: str | None,
+    site: Site,
+    ground: policy.Ground,
+    *,
+    registry: str,
 ) -> Checked:
     owner = session.stored_project or ANY_PROJECT
     loaded = _load(names, env_files, stack, registry, owner, session.stored_environment or site.environments[0].name)
@@ -164,7 +173,7 @@ def _checked_here(
     known = policy.Known(images=facts_here(spec), now=datetime.now(UTC))
     positions = loaded.submission.positions
     engine = policy.audit_engine(spec, site, positions, service_addresses=site.service_addresses)
-    found = (*loaded.submission.notices, *policy.audit(loaded.submission, spec, site, known), *engine)
+    found = (*loaded.submission.notices, *policy.audit(loaded.submission, spec, site, known, ground), *engine)
     return Checked(loaded.stack, loaded.file, [*map(primitive, found), *_built(loaded, registry, owner)])
 
 

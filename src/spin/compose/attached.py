@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from spin.compose.cursor import Cursor
 from spin.compose.forms import MOST_BYTES, absolute_path, octal_mode, size_bytes, tmpfs, volume
+from spin.kit.paths import normal_path
 from spin.kit.text import quoted
-from spin.model.stack import Attachment, Grant, Mount, ServiceSpec, Tmpfs
+from spin.model.stack import Attachment, Bind, Grant, Mount, ServiceSpec, Tmpfs
 
 SECRETS_DIRECTORY = "/run/secrets"
 MOST_MODE = 0o7777
@@ -15,25 +16,36 @@ MOST_ID = 2**31 - 1
 """Largest user and group id."""
 DEFAULT_NETWORK = "default"
 _OPTIONS = ("ro", "rw", "nocopy")
+_BIND_OPTIONS = frozenset({"ro", "rw", "private", "rprivate", "cached", "delegated", "consistent"})
+"""Options of a path of the host that can be carried out; the last three mean something on macOS only, and nothing here."""
 _TMPFS_FLAGS = frozenset({"rw", "noexec", "nosuid", "nodev"})
 """Options of `tmpfs` that hold anyway."""
 
 
-def mounts_and_tmpfs(cursor: Cursor) -> tuple[tuple[Mount, ...], tuple[Tmpfs, ...]]:
-    """`volumes` and `tmpfs`. Host paths and anonymous volumes are passed over: the audit refuses them. Raises InvalidInput."""
+def mounted(cursor: Cursor) -> tuple[tuple[Mount, ...], tuple[Bind, ...], tuple[Tmpfs, ...]]:
+    """`volumes` and `tmpfs`. Anonymous volumes, and host paths that are not absolute or that climb, are passed over: the audit refuses
+    them. Raises InvalidInput.
+    """
     mounts: list[Mount] = []
+    binds: list[Bind] = []
     memory: list[Tmpfs] = []
     volumes = cursor.get("volumes")
     for item in volumes.items() if volumes else ():
         found = _long_volume(item) if item.is_mapping() else _short_volume(item)
         if isinstance(found, Mount):
             mounts.append(found)
+        elif isinstance(found, Bind):
+            binds.append(found)
         elif found is not None:
             memory.append(found)
     plain = cursor.get("tmpfs")
     if plain is not None:
         memory += [_tmpfs(item) for item in ([plain] if plain.is_text() else plain.items())]
-    return tuple(sorted(mounts, key=lambda m: m.target)), tuple(sorted(memory, key=lambda t: t.target))
+    return (
+        tuple(sorted(mounts, key=lambda m: m.target)),
+        tuple(sorted(binds, key=lambda b: b.target)),
+        tuple(sorted(memory, key=lambda t: t.target)),
+    )
 
 
 def _below_root(item: Cursor, text: str) -> str:
@@ -43,10 +55,18 @@ def _below_root(item: Cursor, text: str) -> str:
     return path
 
 
-def _short_volume(item: Cursor) -> Mount | None:
+def _short_volume(item: Cursor) -> Mount | Bind | None:
     form = item.read(volume)
-    if form.source is None or form.is_host_path:
+    if form.source is None:
         return None
+    if form.is_host_path:
+        source = normal_path(form.source)
+        if source is None:
+            return None
+        for option in form.options:
+            if option not in _BIND_OPTIONS:
+                item.fail(f"the mount option {quoted(option)} is not carried out for a path of the host; use ro or rw.")
+        return Bind(source, _below_root(item, form.target), "ro" in form.options)
     for option in form.options:
         if option not in _OPTIONS:
             item.fail(f"the mount option {quoted(option)} is not known; use ro, rw or nocopy.")
@@ -59,7 +79,7 @@ def _volume_name(item: Cursor, text: str) -> str:
     return Cursor(text, item.path, item.positions).name("volume")
 
 
-def _long_volume(item: Cursor) -> Mount | Tmpfs | None:
+def _long_volume(item: Cursor) -> Mount | Bind | Tmpfs | None:
     kind, target, source = item.get("type"), item.get("target"), item.get("source")
     if kind is None:
         item.fail("the volume has no `type`; write `type: volume` or `type: tmpfs`.")
@@ -78,6 +98,11 @@ def _long_volume(item: Cursor) -> Mount | Tmpfs | None:
             _below_root(target, target.line()),
             size.read(size_bytes) or None if size else None,
             mode.read(octal_mode) if mode and mode.is_text() else mode.integer(0, MOST_MODE) if mode else None,
+        )
+    if kind.value == "bind" and source is not None:
+        path = normal_path(source.line())
+        return (
+            None if path is None else Bind(path, _below_root(target, target.line()), read_only.boolean() if read_only else False)
         )
     if kind.value != "volume" or source is None:
         return None
@@ -174,6 +199,7 @@ def no_target_twice(cursor: Cursor, spec: ServiceSpec) -> None:
     """Raises InvalidInput where two things of the service are to be at one path in its containers."""
     places = [
         *(("volumes", m.target) for m in spec.mounts),
+        *(("volumes", b.target) for b in spec.binds),
         *(("tmpfs", t.target) for t in spec.tmpfs),
         *(("secrets", g.target) for g in spec.secrets),
         *(("configs", g.target) for g in spec.configs),

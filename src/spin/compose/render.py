@@ -14,6 +14,7 @@ from spin.compose.attached import DEFAULT_NETWORK
 from spin.compose.scalars import resolve
 from spin.model.stack import (
     Attachment,
+    Bind,
     Config,
     Dependency,
     Grant,
@@ -90,7 +91,7 @@ def _service(s: ServiceSpec) -> dict[str, Any]:
         "ports": [_port(p) for p in s.ports] or None,
         "expose": s.expose or None,
         "x-spin": {"http": s.http.port, **({"hosts": s.http.hosts} if s.http.hosts else {})} if s.http else None,
-        "volumes": [_mount(m) for m in s.mounts] or None,
+        "volumes": [*map(_mount, s.mounts), *map(_bind, s.binds)] or None,
         "tmpfs": [_tmpfs(t) for t in s.tmpfs] or None,
         "secrets": [_grant(g) for g in s.secrets] or None,
         "configs": [_grant(g) for g in s.configs] or None,
@@ -137,6 +138,11 @@ def _mount(m: Mount) -> dict[str, Any]:
     if m.read_only:
         written["read_only"] = True
     return {**written, "volume": {"nocopy": True}} if m.nocopy else written
+
+
+def _bind(b: Bind) -> dict[str, Any]:
+    written: dict[str, Any] = {"type": "bind", "source": b.source, "target": b.target}
+    return {**written, "read_only": True} if b.read_only else written
 
 
 def _tmpfs(t: Tmpfs) -> str:

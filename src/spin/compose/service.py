@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from spin.compose.attached import configs, mounts_and_tmpfs, networks, no_target_twice, secrets
+from spin.compose.attached import configs, mounted, networks, no_target_twice, secrets
 from spin.compose.cursor import Cursor
 from spin.compose.forms import absolute_path, duration_ms, host_name, signal, words
 from spin.compose.mappings import labels, pairs
@@ -34,7 +34,7 @@ class Target:
 def lower_service(name: str, cursor: Cursor, target: Target) -> ServiceSpec:
     """Raises InvalidInput."""
     ports, expose, http = lower_ports(cursor)
-    mounts, tmpfs = mounts_and_tmpfs(cursor)
+    mounts, binds, tmpfs = mounted(cursor)
     restart, restart_limit = lower_restart(cursor)
     spec = ServiceSpec(
         name=name,
@@ -68,6 +68,7 @@ def lower_service(name: str, cursor: Cursor, target: Target) -> ServiceSpec:
         replicas=lower_replicas(cursor),
         update=lower_update(cursor),
         retain_ip=_flag(cursor, "retain_ip"),
+        binds=binds,
     )
     _check_cap_drop(cursor.get("cap_drop"))
     if env_file := cursor.get("env_file"):

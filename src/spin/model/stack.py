@@ -120,6 +120,15 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
+class Bind:
+    """A path of one of the site's filesystems in a container. `source` is absolute and normal (`spin.kit.paths`)."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Tmpfs:
     target: str
     size_bytes: int | None = None
@@ -212,6 +221,7 @@ class ServiceSpec:
     update: Update = Update()
     retain_ip: bool = False
     """The service keeps its address while its containers change; a stable service address does it without this."""
+    binds: tuple[Bind, ...] = ()
 
     @property
     def alone(self) -> bool:
@@ -220,8 +230,15 @@ class ServiceSpec:
 
     @property
     def update_order(self) -> UpdateOrder:
-        """STOP_FIRST where two copies must not run at once, whatever the file asks for; else what it asks for, or START_FIRST."""
-        return UpdateOrder.STOP_FIRST if self.alone else self.update.order or UpdateOrder.START_FIRST
+        """STOP_FIRST where two copies must not run at once, whatever the file asks for; else what it asks for, or START_FIRST.
+
+        Shared filesystems are made for many writers, but a program that keeps a database of its own there is not: where a service
+        writes to one, the file has to ask for START_FIRST.
+        """
+        if self.alone:
+            return UpdateOrder.STOP_FIRST
+        writes = any(not b.read_only for b in self.binds)
+        return self.update.order or (UpdateOrder.STOP_FIRST if writes else UpdateOrder.START_FIRST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +320,8 @@ def template_digest(
     shape = {f.name: getattr(neutral, f.name) for f in fields(neutral) if f.name != "update"}
     if not service.retain_ip:
         del shape["retain_ip"]  # so that a container from before this field was known is still current
+    if not service.binds:
+        del shape["binds"]  # likewise
     return digest(
         {
             "service": shape,

@@ -77,6 +77,11 @@ def _mounts(_stack: StackSpec, service: ServiceSpec) -> Pairs:
         yield f"volumes.{mount.target}", mount.volume + ", read-only" * mount.read_only + ", nocopy" * mount.nocopy
 
 
+def _binds(_stack: StackSpec, service: ServiceSpec) -> Pairs:
+    for bind in service.binds:
+        yield f"volumes.{bind.target}", f"path {bind.source}" + ", read-only" * bind.read_only
+
+
 def _tmpfs(_stack: StackSpec, service: ServiceSpec) -> Pairs:
     for tmpfs in service.tmpfs:
         size = "" if tmpfs.size_bytes is None else f", {tmpfs.size_bytes} bytes"
@@ -166,6 +171,7 @@ _SPECIAL: dict[str, Callable[[StackSpec, ServiceSpec], Any]] = {
     "ports": _ports,
     "http": _http,
     "mounts": _mounts,
+    "binds": _binds,
     "tmpfs": _tmpfs,
     "configs": _configs,
     "networks": _networks,

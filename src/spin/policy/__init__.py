@@ -20,6 +20,20 @@ from spin.policy import (
     cgroup_parent,
     database_scaled,
     devices,
+    filesystem_capabilities,
+    filesystem_depth,
+    filesystem_environment,
+    filesystem_group,
+    filesystem_home,
+    filesystem_link,
+    filesystem_missing,
+    filesystem_public_write,
+    filesystem_read_only,
+    filesystem_root,
+    filesystem_traverse,
+    filesystem_unknown,
+    filesystem_user,
+    filesystem_write,
     foreign_service,
     heavy_compute,
     host_address,
@@ -66,6 +80,7 @@ from spin.policy import (
 )
 from spin.policy.case import NOTHING, Case, Known, Parameter, Place, Rule
 from spin.policy.defaults import apply_defaults
+from spin.policy.ground import NOTHING_KNOWN, Ground, Runner
 from spin.policy.settings import checked
 from spin.site import Site, parse_site
 
@@ -75,6 +90,13 @@ RULES: tuple[Rule, ...] = (
     devices.RULE,
     host_path.RULE,
     capabilities.RULE,
+    filesystem_user.RULE,
+    filesystem_group.RULE,
+    filesystem_capabilities.RULE,
+    filesystem_home.RULE,
+    filesystem_root.RULE,
+    filesystem_read_only.RULE,
+    filesystem_public_write.RULE,
     security_opt.RULE,
     cgroup_parent.RULE,
     sysctls.RULE,
@@ -106,6 +128,8 @@ RULES: tuple[Rule, ...] = (
     image_size.RULE,
     background_process.RULE,
     foreign_service.RULE,
+    filesystem_depth.RULE,
+    filesystem_write.RULE,
     update_order.RULE,
     rollback_config.RULE,
     service_names.RULE,
@@ -122,10 +146,19 @@ RULES: tuple[Rule, ...] = (
 )
 """Every rule, in the order in which findings are shown: what is refused first."""
 
+GROUNDED: tuple[Rule, ...] = (
+    filesystem_environment.RULE,
+    filesystem_missing.RULE,
+    filesystem_link.RULE,
+    filesystem_traverse.RULE,
+    filesystem_unknown.RULE,
+)
+"""Rules that find something only where facts of this one change are known (`Ground`)."""
+
 WITHOUT_ADDRESSES: tuple[Rule, ...] = (service_addresses.RULE,)
 """Rules for a stack on an engine that gives its services no stable addresses."""
 
-DESCRIPTIONS: tuple[Description, ...] = (*RULES, *WITHOUT_ADDRESSES, *beyond.BEYOND)
+DESCRIPTIONS: tuple[Description, ...] = (*RULES, *GROUNDED, *WITHOUT_ADDRESSES, *beyond.BEYOND)
 """All that admission can find, in this order."""
 
 MOST_FINDINGS = 200
@@ -139,13 +172,17 @@ def read_site(text: str, source: str = "spin.toml") -> Site:
     return site
 
 
-def audit(submission: Submission, spec: StackSpec, site: Site, known: Known = NOTHING) -> tuple[Finding, ...]:
-    """Every finding about the stack. `spec` is what `submission` was lowered to; `known` what registries and the store say of it.
+def audit(
+    submission: Submission, spec: StackSpec, site: Site, known: Known = NOTHING, ground: Ground = NOTHING_KNOWN
+) -> tuple[Finding, ...]:
+    """Every finding about the stack. `spec` is what `submission` was lowered to; `known` what registries and the store say of it;
+    `ground` what is known of this change.
 
     Rules about the Compose file look at the submission's document, all others at `spec`: a stack that comes without a document
     (promotion, scaling) is audited with `Submission({})`. The submission's own notices are not repeated.
     """
-    return _judge(RULES, Case(submission.document, spec, site, known), submission.positions)
+    case = Case(submission.document, spec, site, known, ground=ground)
+    return _judge((*RULES, *GROUNDED), case, submission.positions)
 
 
 def audit_engine(spec: StackSpec, site: Site, positions: Mapping[str, str], *, service_addresses: bool) -> tuple[Finding, ...]:
@@ -164,13 +201,16 @@ def refusals(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
 
 __all__ = [
     "DESCRIPTIONS",
+    "GROUNDED",
     "RULES",
     "WITHOUT_ADDRESSES",
     "Case",
+    "Ground",
     "Known",
     "Parameter",
     "Place",
     "Rule",
+    "Runner",
     "apply_defaults",
     "audit",
     "audit_engine",

@@ -12,6 +12,7 @@ from spin.model.finding import Description, Finding, Severity
 from spin.model.image import ImageFacts
 from spin.model.stack import ServiceSpec, StackSpec
 from spin.model.submission import locate
+from spin.policy.ground import NOTHING_KNOWN, Ground
 from spin.site import Site
 
 T = TypeVar("T", int, float, str, bool, tuple[str, ...])
@@ -64,6 +65,7 @@ class Case:
     known: Known = NOTHING
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The site's settings of the rule that is being judged; `Parameter.of` reads them."""
+    ground: Ground = NOTHING_KNOWN
 
     def judged_by(self, code: str) -> Case:
         """The same case with the site's settings of the rule `code`."""

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Snapshot
+from spin.model.paths import PathFacts
 from spin.model.stack import Port
 from spin.model.steps import Create, EngineStep
 from spin.model.streams import Command, FileStat
@@ -112,6 +113,10 @@ class Engine(Protocol):
 
     async def taken_ports(self, key: DeploymentKey, ports: tuple[Port, ...]) -> tuple[tuple[Port, str], ...]:
         """Those of `ports` that cannot be published because something that is not `key` holds them, each with who it is."""
+        ...
+
+    async def look(self, paths: Collection[str]) -> Mapping[str, PathFacts]:
+        """What the engine's host says of each of these normal paths. Where it cannot tell, that is what the facts say."""
         ...
 
     # Streams: each lasts for a block, at whose end nothing of it runs any more, whoever has left it. They raise Conflict where the

@@ -26,6 +26,7 @@ from spin.ports.engine import Engine
 from spin.ports.store import UnitOfWork
 from spin.site import Site
 from spin.usecases.claims import claims_of, held_by_others, port_taken
+from spin.usecases.grounds import ground_of
 from spin.usecases.images import pin
 from spin.usecases.known import known_of
 from spin.usecases.operate import refuse_removed
@@ -123,7 +124,8 @@ async def examine(
     except RegistryUnavailable as error:
         unreachable = error
     known = await known_of(platform, principal, key, pinned)
-    found = await asyncio.to_thread(audit, submission, pinned, platform.site, known)
+    ground = await ground_of(platform, principal, key, spec)
+    found = await asyncio.to_thread(audit, submission, pinned, platform.site, known, ground)
     if unreachable is not None and all(f.severity is not Severity.REFUSE for f in found):
         raise unreachable  # what is wrong with the document can be told without the registry
     findings = (*submission.notices, *found)
@@ -143,7 +145,8 @@ async def reexamine(
     if moved:
         spec, missing = await pin(platform, principal, key, spec)
     known = await known_of(platform, principal, key, spec, accepted=not moved)
-    findings = audit(Submission({}), spec, platform.site, known)  # no document: the rules look at what it came to
+    ground = await ground_of(platform, principal, key, spec, repeats=True)
+    findings = audit(Submission({}), spec, platform.site, known, ground)  # no document: the rules look at what it came to
     return await _complete(platform, key, spec, findings, missing, values, {}, ports=moved)
 
 
@@ -154,7 +157,8 @@ async def revive(platform: Platform, principal: Principal, key: DeploymentKey, r
     Its images must still be in the registry, or on the engine. Raises RegistryUnavailable where neither can be told.
     """
     spec = revision.spec
-    findings = audit(Submission({}), spec, platform.site)
+    ground = await ground_of(platform, principal, key, spec, repeats=True)
+    findings = audit(Submission({}), spec, platform.site, ground=ground)
     missing: list[Problem] = []
     if not await _on_engine(platform, key, spec):
         spec, missing = await pin(platform, principal, key, spec)
@@ -213,7 +217,7 @@ async def secret_versions(work: UnitOfWork, candidate: Candidate) -> tuple[tuple
 
 
 def _read(submission: Submission, key: DeploymentKey, site: Site, owner: str) -> StackSpec:
-    """The stack. A stack that names no owner keeps the one that it has, or gets whoever brings it up."""
+    """The stack. One that names no owner keeps the one that it has, or gets whoever brings it up."""
     spec = lower(submission, stack=key.stack, registry_host=site.registry_host, project=key.project)
     if OWNER not in dict(spec.tags):
         spec = replace(spec, tags=tuple(sorted([*spec.tags, (OWNER, owner)])))

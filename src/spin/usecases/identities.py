@@ -68,15 +68,19 @@ async def remove_account(platform: Platform, principal: Principal, project: str,
 
 def checked(site: Site, identity: Identity) -> Identity:
     """The identity in order: groups sorted, each once. Raises InvalidInput."""
-    if not site.least_uid <= identity.uid <= MOST_ID:
+    if not max(1, site.least_uid) <= identity.uid <= MOST_ID:
         raise InvalidInput(
             f"A uid is a number from {site.least_uid} (`least_uid` in the site file: below are the system's own) to {MOST_ID}, not "
             f"{identity.uid}.",
             key="uid",
         )
     for gid in (identity.gid, *identity.gids):
-        if not 1 <= gid <= MOST_ID:
-            raise InvalidInput(f"A gid is a number from 1 to {MOST_ID}, not {gid}: 0 is root's own group.", key="gid")
+        least = max(1, site.least_gid)
+        if not least <= gid <= MOST_ID:
+            raise InvalidInput(
+                f"A gid is a number from {least} (`least_gid` in the site file: below are those of images) to {MOST_ID}, not {gid}.",
+                key="gid",
+            )
     further = tuple(sorted({*identity.gids} - {identity.gid}))
     if len(further) > MOST_GROUPS:
         raise InvalidInput(f"An identity has at most {MOST_GROUPS} further groups, not {len(further)}.", key="gids")

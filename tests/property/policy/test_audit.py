@@ -36,7 +36,16 @@ def test_what_spin_renders_holds_no_key_that_it_refuses(spec: StackSpec) -> None
     submission = load([("compose.yaml", render(spec))], {}, lambda _: b"secret")
     rules = {f.rule for f in audit(submission, spec, Site()) if f.severity is Severity.REFUSE}
     of_values = {
-        *("capabilities", "ceilings", "published-ports", "image-source", "replicated-port", "shared-volume", "database-scaled"),
+        *(
+            "capabilities",
+            "ceilings",
+            "published-ports",
+            "image-source",
+            "host-path",
+            "replicated-port",
+            "shared-volume",
+            "database-scaled",
+        ),
         "too-many-replicas",
     }
     assert rules <= of_values

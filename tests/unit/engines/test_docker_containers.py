@@ -9,7 +9,20 @@ import pytest
 
 from spin.engines.docker.containers import create_body, hostname
 from spin.model.names import DeploymentKey, EnvironmentName, ProjectName, StackName
-from spin.model.stack import Attachment, Grant, Healthcheck, Http, Image, Mount, Port, Protocol, Resources, Restart, ServiceSpec
+from spin.model.stack import (
+    Attachment,
+    Bind,
+    Grant,
+    Healthcheck,
+    Http,
+    Image,
+    Mount,
+    Port,
+    Protocol,
+    Resources,
+    Restart,
+    ServiceSpec,
+)
 from spin.model.steps import Create
 from spin.site import Site
 
@@ -33,6 +46,16 @@ def body(
         cpus=cpus,
         image_interval=image_interval,
     )
+
+
+def test_a_path_of_a_filesystem_is_mounted_where_its_links_end() -> None:
+    spec = replace(WEB, binds=(Bind("/cfs/now", "/data", True), Bind("/cfs/out", "/out")))
+    sources = {"/cfs/now": "/cfs/2026", "/cfs/out": "/cfs/out"}
+    step = Create(spec, DIGEST, 2, 1, "test")
+    made = create_body(Site(), KEY, step, networks=NETWORKS, files={}, api=(1, 41), cpus=8, sources=sources)
+    mounts = [(m["Type"], m["Source"], m["Target"], m["ReadOnly"], m["BindOptions"]) for m in made["HostConfig"]["Mounts"]]
+    alone = {"Propagation": "private", "NonRecursive": True}
+    assert mounts == [("bind", "/cfs/2026", "/data", True, alone), ("bind", "/cfs/out", "/out", False, alone)]
 
 
 def test_the_image_is_pinned_and_the_name_people_see_is_the_host_name() -> None:
@@ -73,6 +96,7 @@ def test_labels_say_what_it_is_and_users_labels_cannot_say_otherwise() -> None:
         "spin.attempt": "1",
         "spin.digest": DIGEST,
         "spin.http": "8080",
+        "spin.binds": "",
         "spin.addresses": "{}",
         "spin.networks": '[["default", ["web", "shop-web-2"]]]',
         "spin.limits": '{"RestartPolicy": "unless-stopped", "Memory": 2147483648, "MemoryReservation": 0, '

@@ -10,6 +10,7 @@ import pytest
 
 from spin.model.stack import (
     Attachment,
+    Bind,
     Condition,
     Config,
     Dependency,
@@ -189,6 +190,7 @@ CHANGED: dict[str, tuple[Any, list[str]]] = {
         ],
     ),
     "retain_ip": (True, ["retain_ip"]),
+    "binds": ((Bind("/global/cfs/x", "/x", True),), ["volumes./x"]),
 }
 OUTSIDE_THE_CONTAINER = {"replicas", "depends_on", "update"}
 

@@ -27,14 +27,17 @@ JUDGED_IN_SPEC = {
         "ports": "published_ports, replicated_port, admission: port-taken",
         "http": "own_hosts, host_reserved, admission: host-taken",
         "mounts": "shared_volume; named volumes of the stack only, by type",
+        "binds": "host_path, filesystem_*; resolved and checked once more by the engine",
         "replicas": "replica_count",
         "update": "update_order",
         "retain_ip": "service_addresses",
+        "user": "inside the container; filesystem_user, filesystem_traverse",
+        "group_add": "inside the container; filesystem_group, filesystem_traverse",
         "restart": "service_addresses",
         "networks": "networks of the stack only, by lowering",
         **dict.fromkeys(
             (
-                *("command", "entrypoint", "environment", "user", "group_add", "read_only", "init", "working_dir", "hostname"),
+                *("command", "entrypoint", "environment", "read_only", "init", "working_dir", "hostname"),
                 *("stop_signal", "stop_grace_ms", "restart_limit", "healthcheck", "expose", "tmpfs", "secrets", "configs"),
                 *("depends_on", "resources"),
             ),

@@ -13,7 +13,7 @@ from spin.engines.docker.altered import limits
 from spin.engines.docker.labels import Kind
 from spin.model.names import DeploymentKey, container_name
 from spin.model.observed import Link
-from spin.model.stack import Attachment, Grant, Healthcheck, Mount, Port, Restart, ServiceSpec, Tmpfs
+from spin.model.stack import Attachment, Bind, Grant, Healthcheck, Mount, Port, Restart, ServiceSpec, Tmpfs
 from spin.model.steps import Create
 from spin.model.streams import Command
 from spin.site import Site
@@ -42,6 +42,7 @@ def create_body(
     files: Mapping[str, str],
     api: tuple[int, int],
     cpus: int,
+    sources: Mapping[str, str] = MappingProxyType({}),
     hosts: Mapping[str, str] = MappingProxyType({}),
     kept: Mapping[str, str] = MappingProxyType({}),
     image_interval: int = 0,
@@ -49,8 +50,9 @@ def create_body(
     """What the engine is asked to create.
 
     `networks`: the engine's id of each network the service joins, by Compose name. `files`: path on the engine's host of each
-    granted file, by its target. `cpus`: cores of the engine's host, which refuses a limit above that. `hosts`: addresses by name
-    for the container's /etc/hosts. `kept`: the address that the container must have, by Compose name of the network.
+    granted file, by its target. `cpus`: cores of the engine's host, which refuses a limit above that. `sources`: what is mounted for
+    each path of one of the site's filesystems. `hosts`: addresses by name for the container's /etc/hosts. `kept`: the address that the
+    container must have, by Compose name of the network.
     `image_interval`: how often the image's own health check is to run, nanoseconds; 0 where it does not say.
     """
     spec = step.spec
@@ -61,7 +63,7 @@ def create_body(
         "Labels": container_labels(site.id, key, step),
         "ExposedPorts": _exposed(spec),
         "StopTimeout": math.ceil(spec.stop_grace_ms / 1000),
-        "HostConfig": _host_config(site, key, step, files, cpus),
+        "HostConfig": _host_config(site, key, step, files, sources, cpus),
     }
     if spec.command is not None:
         body["Cmd"] = list(spec.command)
@@ -150,6 +152,7 @@ def container_labels(site: str, key: DeploymentKey, step: Create) -> dict[str, s
     ours = labels.labels_for(site, key, Kind.CONTAINER, identity(step))
     ours[labels.NETWORKS] = json.dumps([[a.network, aliases(key, spec, step.slot, a)] for a in spec.networks])
     ours[labels.HTTP] = "" if spec.http is None else str(spec.http.port)
+    ours[labels.BINDS] = json.dumps([b.target for b in spec.binds]) if spec.binds else ""
     return {**labels.user_labels(spec.labels), **ours}
 
 
@@ -189,7 +192,9 @@ def healthcheck(check: Healthcheck, api: tuple[int, int]) -> Body:
     return body
 
 
-def _host_config(site: Site, key: DeploymentKey, step: Create, files: Mapping[str, str], cpus: int) -> Body:
+def _host_config(
+    site: Site, key: DeploymentKey, step: Create, files: Mapping[str, str], sources: Mapping[str, str], cpus: int
+) -> Body:
     spec, limits = step.spec, site.limits
     resources = spec.resources
     memory = resources.memory_bytes or limits.memory_bytes
@@ -209,6 +214,7 @@ def _host_config(site: Site, key: DeploymentKey, step: Create, files: Mapping[st
         "RestartPolicy": restart_policy(spec),
         "PortBindings": _bindings(site, spec.ports),
         "Mounts": [_volume_mount(site.id, key, m) for m in spec.mounts]
+        + [_bind_mount(b, sources[b.source]) for b in spec.binds]
         + [_tmpfs_mount(site.id, key, t) for t in spec.tmpfs]
         + [_file_mount(g, files[g.target]) for g in (*spec.configs, *spec.secrets)],
     }
@@ -251,6 +257,19 @@ def _volume_mount(site: str, key: DeploymentKey, mount: Mount) -> Body:
         "Target": mount.target,
         "ReadOnly": mount.read_only,
         "VolumeOptions": {"NoCopy": mount.nocopy},
+    }
+
+
+def _bind_mount(bind: Bind, source: str) -> Body:
+    """A path of one of the site's filesystems. What is mounted later is carried neither in nor out, and what is mounted below it on the
+    host is not part of it: Docker (before 25) would leave that writable in a mount that is read-only.
+    """
+    return {
+        "Type": "bind",
+        "Source": source,
+        "Target": bind.target,
+        "ReadOnly": bind.read_only,
+        "BindOptions": {"Propagation": "private", "NonRecursive": True},
     }
 
 

@@ -9,10 +9,11 @@ from typing import Any, assert_never
 
 from aiodocker.exceptions import DockerError
 
-from spin.engines.docker import labels, ports
+from spin.engines.docker import host, labels, ports
 from spin.engines.docker.client import Client
 from spin.engines.docker.events import Hints
 from spin.engines.docker.files import Files
+from spin.engines.docker.groups import Groups
 from spin.engines.docker.images import Images
 from spin.engines.docker.instances import Instances
 from spin.engines.docker.labels import Kind
@@ -20,13 +21,15 @@ from spin.engines.docker.logs import Logs
 from spin.engines.docker.networks import Networks
 from spin.engines.docker.observe import NEVER, Observer, moment
 from spin.engines.docker.overview import group
+from spin.engines.docker.paths import Paths
 from spin.engines.docker.probes import Prober
 from spin.engines.docker.reasons import sentence
 from spin.engines.docker.streams import Streams
 from spin.errors import EngineUnavailable, Failed
 from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Snapshot
-from spin.model.stack import Port, Volume
+from spin.model.paths import PathFacts
+from spin.model.stack import Bind, Port, Volume
 from spin.model.steps import (
     Create,
     DeliverFiles,
@@ -65,15 +68,25 @@ class DockerEngine:
     ) -> None:
         self.capabilities = Capabilities(kind="docker", service_addresses=service_addresses)
         self._site = site
+        self._url = url
         self._client = Client(url)
+        self._paths = Paths()
         self._images = Images(self._client, access)
         self._hints = Hints(self._client, site, self._images)
         self._prober = Prober(self._client, self._hints.put)
         self._networks = Networks(self._client, site, divided=service_addresses)
         self._files = Files(self._client, site, contents)
+        self._groups = Groups(self._client, site)
         self._observer = Observer(self._client, site, self._networks, self._images, self._prober)
         self._instances = Instances(
-            self._client, site, self._networks, self._images, self._files, service_addresses=service_addresses
+            self._client,
+            site,
+            self._networks,
+            self._images,
+            self._files,
+            self._groups,
+            self._sources,
+            service_addresses=service_addresses,
         )
         self._logs = Logs(self._client, site)
         self._streams = Streams(self._client, site, self._instances)
@@ -81,6 +94,7 @@ class DockerEngine:
     async def close(self) -> None:
         """End probes, streams and connections."""
         await self._streams.close()
+        self._paths.close()
         await self._prober.close()
         await self._client.close()
 
@@ -149,6 +163,20 @@ class DockerEngine:
         with _reading():
             return await ports.taken(self._client, self._site, key, ports_)
 
+    async def look(self, paths: Collection[str]) -> Mapping[str, PathFacts]:
+        elsewhere = await host.elsewhere(self._url)
+        if elsewhere:
+            return {path: PathFacts(path, unknown=elsewhere) for path in paths}
+        return await self._paths.look(paths)
+
+    async def _sources(self, binds: Collection[Bind]) -> Mapping[str, str]:
+        """What the engine has to mount for each bind's source. On another machine that is the source: nobody here can follow its links."""
+        if not binds:
+            return {}
+        if await host.elsewhere(self._url):
+            return {bind.source: bind.source for bind in binds}
+        return await self._paths.resolve(self._site, binds)
+
     def exec(self, key: DeploymentKey, id: InstanceId, command: Command) -> AbstractAsyncContextManager[Stream]:
         return self._streams.exec(key, id, command)
 
@@ -204,6 +232,7 @@ class DockerEngine:
                 await self._files.sweep(key)  # the last step of a removal: nothing half-done stays behind
                 await self._sweep_scratch(key)
                 await self._streams.one_offs.evict(key, network=labels.network(self._site.id, key, step.network))
+                await self._groups.sweep(key)
                 await self._networks.remove(key, step.network)
             case RemoveVolume():
                 await self._remove_volume(key, step.volume)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 from aiodocker.exceptions import DockerError
@@ -14,12 +14,13 @@ from spin.engines.docker import altered, containers, files, labels, retained
 from spin.engines.docker import networks as nets
 from spin.engines.docker.client import Client, lasting
 from spin.engines.docker.files import Files
+from spin.engines.docker.groups import Groups
 from spin.engines.docker.images import Images
 from spin.engines.docker.labels import Kind
 from spin.engines.docker.networks import Networks
 from spin.errors import Failed
 from spin.model.names import DeploymentKey
-from spin.model.stack import Restart
+from spin.model.stack import Bind, Restart
 from spin.model.steps import Create, Remove, Start, Stop
 from spin.site import Site
 
@@ -28,16 +29,28 @@ SLACK = 60.0
 
 
 class Instances:
-    """`service_addresses`: containers are told the other services' stable addresses."""
+    """`service_addresses`: containers are told the other services' stable addresses. `sources`: what is mounted for each path of one of
+    the site's filesystems, by the path; raises Failed where it must not be."""
 
     def __init__(
-        self, client: Client, site: Site, networks: Networks, images: Images, files: Files, *, service_addresses: bool
+        self,
+        client: Client,
+        site: Site,
+        networks: Networks,
+        images: Images,
+        files: Files,
+        groups: Groups,
+        sources: Callable[[Collection[Bind]], Awaitable[Mapping[str, str]]],
+        *,
+        service_addresses: bool,
     ) -> None:
         self._client = client
         self._site = site
         self._networks = networks
         self._images = images
         self._files = files
+        self._groups = groups
+        self._sources = sources
         self._service_addresses = service_addresses
         self._cpus: int | None = None
 
@@ -66,6 +79,9 @@ class Instances:
         missing += [f"volume {m.volume}" for m in spec.mounts if m.volume not in held]
         if missing:
             raise Failed(f"{spec.name} cannot be created: there is no {' and no '.join(missing)} of this stack on the engine.")
+        name = labels.container(self._site.id, key, spec.name, step.slot, step.digest, step.attempt)
+        if spec.binds:
+            await self._groups.check(key, step, name)
         links = {link.network: link for link in nets.links(networks)}
         return containers.create_body(
             self._site,
@@ -75,6 +91,7 @@ class Instances:
             files=await self._files.paths(key, spec.name, step.digest, volumes, (*spec.configs, *spec.secrets)),
             api=api,
             cpus=cpus,
+            sources=await self._sources(spec.binds),
             hosts=containers.peer_hosts(step, links) if self._service_addresses else {},
             kept=await self._kept(key, step, nets.pools(networks)),
             image_interval=0 if spec.healthcheck is not None else await self._images.check_interval(spec.image.pinned),

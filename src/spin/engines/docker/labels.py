@@ -36,6 +36,8 @@ NETWORKS = "spin.networks"
 """JSON list of [Compose name of a network, aliases there], in the order of the service's `networks`."""
 ADDRESSES = "spin.addresses"
 """JSON object with the address that the container keeps on each network, by Compose name; none without `retain_ip`."""
+BINDS = "spin.binds"
+"""JSON list of the places where the container has paths of the site's filesystems; nothing where there are none."""
 LIMITS = "spin.limits"
 """JSON object with what the container was created with of that which can be changed while it runs (`spin.engines.docker.altered`)."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from spin.engines.docker.labels import Kind
 from spin.engines.docker.one_offs import OneOffs
 from spin.engines.docker.reasons import sentence
 from spin.engines.docker.wire import Wire
-from spin.errors import Conflict, Failed
+from spin.errors import Conflict, Failed, Refused
 from spin.model.names import DeploymentKey, InstanceId, container_name
 from spin.model.steps import Create
 from spin.model.streams import STDOUT, Command, FileStat, Size
@@ -41,27 +42,31 @@ class Streams:
     @asynccontextmanager
     async def exec(self, key: DeploymentKey, id: InstanceId, command: Command) -> AsyncIterator[Stream]:
         found = await self._mine(key, id)
+        if found["Config"]["Labels"].get(labels.BINDS):
+            _keep_user(command, found["Config"]["User"])
         async with self.execs.run(found["Id"], command) as stream:
             yield stream
 
     @asynccontextmanager
     async def run(self, key: DeploymentKey, step: Create, command: Command) -> AsyncIterator[Stream]:
+        if step.spec.binds:
+            _keep_user(command, step.spec.user)
         async with self.one_offs.run(key, step, command) as stream:
             yield stream
 
     async def stat(self, key: DeploymentKey, id: InstanceId, path: str) -> FileStat | None:
-        await self._mine(key, id)
+        await self._files_of(key, id)
         return await self._archives.stat(id, path)
 
     @asynccontextmanager
     async def read_files(self, key: DeploymentKey, id: InstanceId, path: str) -> AsyncIterator[Stream]:
-        await self._mine(key, id)
+        await self._files_of(key, id)
         async with self._archives.read(id, path) as stream:
             yield stream
 
     @asynccontextmanager
     async def write_files(self, key: DeploymentKey, id: InstanceId, directory: str) -> AsyncIterator[Stream]:
-        await self._mine(key, id)
+        await self._files_of(key, id)
         async with self._archives.write(id, directory) as stream:
             yield stream
 
@@ -84,6 +89,19 @@ class Streams:
     async def close(self) -> None:
         await asyncio.gather(self.execs.close(), self.one_offs.close())
 
+    async def _files_of(self, key: DeploymentKey, id: InstanceId) -> None:
+        """The engine reads and writes files as root, whoever asks: on a site's filesystem, to which any path in the container may lead by a
+        link, that would be everybody's files. Raises Refused where one is mounted.
+        """
+        found = await self._mine(key, id)
+        places = found["Config"]["Labels"].get(labels.BINDS)
+        if places:
+            raise Refused(
+                f"Files are not copied into or out of a container that mounts a site's filesystem ({', '.join(json.loads(places))}): "
+                "the engine would do so as root. Copy as the container's own user, with `spin exec STACK/SERVICE tar c PATH | tar x`.",
+                key="files",
+            )
+
     async def _mine(self, key: DeploymentKey, id: InstanceId) -> dict[str, Any]:
         """The container, if it is an instance of this deployment. Raises Conflict if it is gone, Failed if it is anybody else's."""
         try:
@@ -94,6 +112,16 @@ class Streams:
             raise Failed(sentence(error.message)) from error
         labels.require(f"The container {id[:12]}", found["Config"], labels.labels_for(self._site.id, key, Kind.CONTAINER))
         return found
+
+
+def _keep_user(command: Command, own: str | None) -> None:
+    """Raises Refused where a command wants to be another user beside a site's filesystem: a uid there is a person."""
+    if command.user not in (None, own):
+        raise Refused(
+            f"The container mounts one of the site's filesystems, where a number is a person: commands run as its own user, {own}. "
+            "Leave --user out.",
+            key="user",
+        )
 
 
 class _Connection:

@@ -22,6 +22,7 @@ from spin.errors import Conflict, EngineUnavailable, Failed, NotFound
 from spin.kit.clock import Clock
 from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Instance, Phase, Snapshot
+from spin.model.paths import PathFacts
 from spin.model.stack import Image, Network, Port, Protocol, ServiceSpec
 from spin.model.steps import (
     Create,
@@ -64,6 +65,8 @@ class SimulatedEngine(Streams):
         """Pinned images that are present."""
         self.foreign_ports: dict[Port, str] = {}
         """Published ports that programs outside the platform hold, and who they are (`target` is of no account)."""
+        self.paths: dict[str, PathFacts] = {}
+        """What the host says of paths; of all others it cannot tell."""
         self._clock = clock
         self._contents = contents
         self._usual = behaviour or Behaviour()
@@ -274,6 +277,10 @@ class SimulatedEngine(Streams):
         self._answer()
         holders = ((port, self._holder(port, lambda c: c.key != key)) for port in ports)
         return tuple((port, holder) for port, holder in holders if holder is not None)
+
+    async def look(self, paths: Collection[str]) -> Mapping[str, PathFacts]:
+        self._answer()
+        return {path: self.paths.get(path, PathFacts(path, unknown="The engine is simulated.")) for path in paths}
 
     # Steps.
 
