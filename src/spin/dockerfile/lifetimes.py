@@ -3,7 +3,8 @@
 Dates are those of the projects themselves, as of RECORDED: Debian with its long-term support (wiki.debian.org/LTS), Ubuntu's standard
 support (ubuntu.com/about/release-cycle), Alpine (alpinelinux.org/releases), CentOS (centos.org), Python (devguide.python.org/versions),
 Node.js (github.com/nodejs/Release), PHP (php.net/supported-versions), PostgreSQL (postgresql.org/support/versioning), Ruby
-(ruby-lang.org/en/downloads/branches). What is not in here counts as cared for. Where only a month was announced, its last day stands.
+(ruby-lang.org/en/downloads/branches). Compared with the collection at endoflife.date (August 2026). What is not in
+here counts as cared for. Where only a month was announced, its last day stands.
 """
 
 from __future__ import annotations
@@ -32,7 +33,18 @@ _UBUNTU = {
     "22.04": "2027-04-30",
 }
 _ALPINE = {
-    **{f"3.{minor}": "2022-11-01" for minor in range(1, 13)},  # 3.12 ended in May 2022, all before it earlier
+    "3.1": "2016-11-01",
+    "3.2": "2017-05-01",
+    "3.3": "2017-11-01",
+    "3.4": "2018-05-01",
+    "3.5": "2018-11-01",
+    "3.6": "2019-05-01",
+    "3.7": "2019-11-01",
+    "3.8": "2020-05-01",
+    "3.9": "2020-11-01",
+    "3.10": "2021-05-01",
+    "3.11": "2021-11-01",
+    "3.12": "2022-05-01",
     "3.13": "2022-11-01",
     "3.14": "2023-05-01",
     "3.15": "2023-11-01",
