@@ -18,6 +18,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from spin.api.metrics import REQUESTS, SECONDS
 from spin.api.problems import from_error, problem
 from spin.errors import Failed, InvalidInput, NotSignedIn, SpinError
 from spin.model.event import Caller
@@ -37,6 +38,9 @@ PREFIX = "/api/"
 OPEN = frozenset({"/api/v1/site", "/api/v1/openapi.json"})
 """Addresses below the prefix that need no credentials. All others do, also those that do not exist."""
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+METRICS = "/metrics"
+"""Needs credentials as the API does: it names every stack."""
+_METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII)
 
 
@@ -80,8 +84,7 @@ class Frame:
                     raise
                 detail = f"Something went wrong inside the platform. Tell the operators this number: {request_id}."
                 await problem(500, Failed.code, detail, {"request_id": request_id})(scope, receive, framed)
-            took = round((time.monotonic() - began) * 1000, 1)
-            log.debug("request", method=scope["method"], path=scope["path"], status=status, ms=took)
+            _measure(scope, status, time.monotonic() - began)
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A stream tells its client itself what went wrong; a bug ends it, and the log gets the traceback."""
@@ -101,6 +104,16 @@ class Frame:
                 log.exception("stream failed", path=scope["path"])
             while refused and (await receive())["type"] != "websocket.disconnect":
                 pass  # the server takes an application that returns sooner for one that has forgotten to answer
+
+
+def _measure(scope: Scope, status: int, seconds: float) -> None:
+    """Count the request, and log it: changes always, looks only for debugging."""
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    route = getattr(scope.get("route"), "path", "none")  # the pattern, so that names do not make a series each
+    REQUESTS.labels(method, route, str(status)).inc()
+    SECONDS.labels(method, route).observe(seconds)
+    tell = log.info if method not in ("GET", "HEAD") else log.debug
+    tell("request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 1))
 
 
 class BodyLimit:
@@ -203,7 +216,8 @@ class SignIn:
         self._platform = platform
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket") and scope["path"].startswith(PREFIX) and scope["path"] not in OPEN:
+        guarded = scope["type"] in ("http", "websocket") and (scope["path"].startswith(PREFIX) or scope["path"] == METRICS)
+        if guarded and scope["path"] not in OPEN:
             try:
                 principal = await sign_in(self._platform, Headers(scope=scope).get("authorization"))
             except SpinError as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import structlog
+from prometheus_client import Counter, Gauge, Histogram
 
 from spin.errors import SpinError, Unavailable
 from spin.model.names import DeploymentKey
@@ -17,6 +18,12 @@ from spin.reconcile.queue import WorkQueue
 from spin.reconcile.rounds import Glance, Rounds
 
 log = structlog.get_logger("spin.reconcile")
+
+PASSES = Counter("spin_reconcile_passes", "Passes over deployments, by how they ended.", ("end",))
+SECONDS = Histogram(
+    "spin_reconcile_pass_seconds", "How long a pass has taken.", buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120, 600)
+)
+BUSY = Gauge("spin_reconcile_passes_under_way", "Passes under way.")
 
 WORKERS = 8
 PATIENCE = timedelta(seconds=10)
@@ -82,6 +89,7 @@ class Controller:
     async def _look(self, key: DeploymentKey) -> None:
         """One pass over a key that was taken, and then give it back."""
         running = _Running()
+        BUSY.inc()
         try:
             async with running.limit:
                 self._running[key] = running
@@ -96,15 +104,21 @@ class Controller:
             self._rounds.passed(key, running.began, quiet=False)
             if running.is_cut_short and running.limit.expired():
                 log.info("cut short", deployment=str(key))
+                PASSES.labels("cut short").inc()
                 self._queue.done(key, timedelta(0))
             else:
                 self._failed(key, error, late=running.limit.expired())
         else:
             self._rounds.passed(key, running.began, quiet=again != timedelta(0))
             self._queue.done(key, again)
+            PASSES.labels("done").inc()
+        finally:
+            BUSY.dec()
+            SECONDS.observe(asyncio.get_running_loop().time() - running.began)
 
     def _failed(self, key: DeploymentKey, error: Exception, *, late: bool) -> None:
         wait = self._queue.failed(key)
+        PASSES.labels("failed" if isinstance(error, SpinError) else "late" if late else "bug").inc()
         if isinstance(error, SpinError):
             log.info("try again", deployment=str(key), after=wait.total_seconds(), reason=error.message)
         elif late:

@@ -1,0 +1,74 @@
+"""What there is to measure of the stacks that a person may see, and whether the platform's parts answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+
+from spin.errors import SpinError
+from spin.model.principal import Principal
+from spin.model.revision import Deployment, Goal
+from spin.model.status import DeploymentStatus
+from spin.usecases.platform import Platform
+from spin.usecases.rights import readable
+
+PATIENCE = 2.0
+"""Seconds after which a part that says nothing counts as not ready: a load balancer asks every few seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One deployment; `status` is None until the controller has looked at it."""
+
+    deployment: Deployment
+    status: DeploymentStatus | None
+
+
+async def measured(platform: Platform, principal: Principal) -> tuple[Measured, ...]:
+    """The deployments of one's own projects, for operators all, in two queries however many there are."""
+    async with platform.store.begin() as work:
+        deployments = await work.deployments()
+        statuses = await work.statuses()
+    return tuple(
+        Measured(d, statuses.get(d.key))
+        for d in deployments
+        if d.goal is Goal.RUNNING and (principal.operator or readable(principal, d.key.project))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether requests can be served in full: `parts` says `ok` for each part of the platform, or what is wrong."""
+
+    ready: bool
+    parts: dict[str, str]
+
+
+async def readiness(platform: Platform) -> Readiness:
+    """The store and each engine. Stacks go on without the platform, so this is about changes and looks, not about visitors."""
+    engines = {f"engine {kind}": _engine(platform, kind) for kind in sorted(platform.engines)}
+    checks = {"store": _store(platform), **engines}
+    answers = await asyncio.gather(*(_patiently(check) for check in checks.values()))
+    parts = dict(zip(checks, answers, strict=True))
+    return Readiness(all(answer == "ok" for answer in answers), parts)
+
+
+async def _patiently(check: Awaitable[str]) -> str:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await check
+    except TimeoutError:
+        return "does not answer"
+    except SpinError as error:
+        return error.code
+
+
+async def _store(platform: Platform) -> str:
+    async with platform.store.begin() as work:
+        await work.newest_event()
+    return "ok"
+
+
+async def _engine(platform: Platform, kind: str) -> str:
+    return "ok" if (await platform.engines[kind].health()).reachable else "does not answer"
