@@ -185,7 +185,7 @@ async def test_every_endpoint_but_the_site_and_its_rules_pages_needs_credentials
         }
         assert (await nobody.get("/api/v1/no/such/thing")).status_code == 401
     free = {name for name, status in answers.items() if status == 200}
-    assert free == {"get /api/v1/site", "get /healthz"}
+    assert free == {"get /api/v1/site", "get /healthz", "get /readyz"}
     assert answers.pop("get /rules/{code}") == 404, "no rule is called `code`, but the page would be there for anyone"
     assert {status for name, status in answers.items() if name not in free} == {401}
 
