@@ -14,7 +14,7 @@ from spin.model.steps import Create, DeliverFiles, EnsureNetwork, EnsureVolume, 
 from spin.model.streams import STDERR, STDOUT, WINDOW, Command, Size
 from spin.ports.streams import Stream
 from support.docker import inspect
-from support.engines import Bench, digest_of
+from support.engines import Bench, digest_of, docker_engine
 from support.platform import docker, eventually
 
 
@@ -111,6 +111,55 @@ async def test_what_another_machine_runs_is_ended_by_a_shell_in_the_container(do
     async with docker_bench.engine.exec(docker_bench.key, made.id, Command(("sleep", "3004"), stdin=True)):
         await until(lambda: "sleep 3004" in processes(made.id))
     await gone(made.id, "sleep 3004")
+
+
+async def test_what_a_killed_platform_has_left_running_is_ended_by_the_next(docker_bench: Bench) -> None:
+    made = await running(docker_bench)
+    await docker_bench.engine.overview()
+    async with docker_bench.engine.exec(docker_bench.key, made.id, Command(("sleep", "3005"))):
+        await until(lambda: "sleep 3005" in processes(made.id))
+        await docker_bench.engine.overview()
+        assert "sleep 3005" in processes(made.id), "its own are left alone"
+        async with docker_bench.second() as other:
+            await other.overview()
+        assert "sleep 3005" not in processes(made.id)
+    assert inspect(made.id)["State"]["Running"]
+
+
+async def test_streams_work_with_an_engine_that_is_reached_over_tcp(docker_bench: Bench) -> None:
+    """With the end of the input, which has to cross as the end of one direction of the connection."""
+    made = await running(docker_bench)
+    async with (
+        relayed() as url,
+        docker_engine(docker_bench.site, docker_bench.secrets, docker_bench.access, url) as engine,
+        engine.exec(docker_bench.key, made.id, Command(("cat",), stdin=True)) as stream,
+    ):
+        await stream.write(b"over there")
+        await stream.end()
+        assert await everything(stream) == b"over there"
+        assert await stream.wait() == 0
+
+
+@asynccontextmanager
+async def relayed() -> AsyncIterator[str]:
+    """The engine's socket at a TCP port."""
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner, outer = await asyncio.open_unix_connection("/var/run/docker.sock")
+        await asyncio.gather(pump(reader, outer), pump(inner, writer), return_exceptions=True)
+        for one in (outer, writer):
+            one.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 async def test_a_command_ends_with_its_container(docker_bench: Bench) -> None:

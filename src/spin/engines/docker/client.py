@@ -61,7 +61,7 @@ class Client:
         if isinstance(docker.connector, aiohttp.UnixConnector):
             return docker.connector.path
         parts = urlsplit(docker.docker_host)
-        if parts.scheme != "http" or parts.hostname is None:
+        if parts.scheme not in ("http", "tcp") or parts.hostname is None:
             raise EngineUnavailable(
                 f"Terminals, one-off containers and copies need a Docker Engine that answers on a socket, through ssh, or on plain "
                 f"TCP; this one is at {docker.docker_host}.",

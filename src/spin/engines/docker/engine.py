@@ -205,6 +205,7 @@ class DockerEngine:
                 self._client.get("volumes", filters=filters),
             )
         self._streams.one_offs.sweep(containers)
+        await self._streams.execs.sweep()
         lasting = [c for c in containers if c["Labels"].get(labels.KIND) != Kind.ONE_OFF.value]
         return lasting, networks, list(volumes.get("Volumes") or ())
 

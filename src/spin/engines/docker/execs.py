@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import uuid
 from collections.abc import AsyncIterator
@@ -36,6 +37,7 @@ GRACE = 2.0
 """Seconds between the hang-up that a command may see to (SIGHUP, SIGTERM) and its end (SIGKILL)."""
 _LOOKS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Pauses between looks whether a command has ended whose output has; the last one goes on."""
+_CONTAINER = re.compile(r"(?:docker[-/]|/)[0-9a-f]{64}")
 _RESIZES = 20
 _RESIZE_PAUSE = 0.05
 
@@ -51,6 +53,9 @@ class Execs:
         self._site = site
         self._proc = proc
         self._hangups: set[asyncio.Task[None]] = set()
+        self._ours: set[str] = set()
+        """Marks of those whose connection is open, or that are being hung up."""
+        self._swept = False
 
     @asynccontextmanager
     async def run(self, container: InstanceId, command: Command) -> AsyncIterator[Attached]:
@@ -59,6 +64,16 @@ class Execs:
         Raises Conflict where the container does not run.
         """
         mark = f"{self._site}.{uuid.uuid4().hex}"
+        self._ours.add(mark)
+        try:
+            async with self._run(container, command, mark) as attached:
+                yield attached
+        finally:
+            if not any(task.get_name() == mark for task in self._hangups):
+                self._ours.discard(mark)
+
+    @asynccontextmanager
+    async def _run(self, container: InstanceId, command: Command, mark: str) -> AsyncIterator[Attached]:
         body: dict[str, Any] = {
             "AttachStdin": command.stdin,
             "AttachStdout": True,
@@ -91,14 +106,33 @@ class Execs:
             if not attached.ended:
                 self._later(container, exec_id, mark)
 
+    async def sweep(self) -> None:
+        """End, once, what a platform of this site that was killed has left running on this machine."""
+        if self._swept:
+            return
+        self._swept = True
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGKILL):
+            left = await asyncio.to_thread(strays, self._proc, self._site, frozenset(self._ours))
+            for pid in left:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, number)
+            if left and number is signal.SIGTERM:
+                log.info("commands that an earlier platform has left are ended", count=len(left))
+                await asyncio.sleep(GRACE)
+
     async def close(self) -> None:
         """Wait until what was hung up has ended."""
         await asyncio.gather(*self._hangups, return_exceptions=True)
 
     def _later(self, container: str, exec_id: str, mark: str) -> None:
-        task = asyncio.create_task(self._hang_up(container, exec_id, mark), name=f"hang up {mark}")
+        task = asyncio.create_task(self._hang_up(container, exec_id, mark), name=mark)
         self._hangups.add(task)
-        task.add_done_callback(self._hangups.discard)
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._hangups.discard(task)
+            self._ours.discard(mark)
+
+        task.add_done_callback(done)
 
     async def _status(self, exec_id: str) -> int:
         pauses = iter(_LOOKS)
@@ -188,3 +222,18 @@ def members(proc: Path, container: str, leader: int, mark: str) -> list[int] | N
             if (leader and int(fields[3]) == leader) or wanted in (folder / "environ").read_bytes().split(b"\0"):
                 found.append(int(folder.name))
     return found if seen else None
+
+
+def strays(proc: Path, site: str, ours: frozenset[str]) -> list[int]:
+    """The processes in containers on this machine that carry a mark of the site, but none of `ours`."""
+    found: list[int] = []
+    wanted = f"{MARK}={site}.".encode()
+    known = {f"{MARK}={mark}".encode() for mark in ours}
+    for folder in proc.iterdir():
+        if folder.name.isdigit():
+            with suppress(OSError):
+                words = [w for w in (folder / "environ").read_bytes().split(b"\0") if w.startswith(wanted)]
+                # A container's process: whoever has set the variable by hand elsewhere is not meant.
+                if words and not known & set(words) and _CONTAINER.search((folder / "cgroup").read_text()):
+                    found.append(int(folder.name))
+    return found
