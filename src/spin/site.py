@@ -90,6 +90,8 @@ class Limits:
     """Default limit of processes in a container."""
     most_memory_bytes: int = 64 * 1024**3
     """Most memory that a container may ask for, bytes."""
+    most_open_files: int = 1024**2
+    """Most open files that a process may ask for (`ulimits.nofile`)."""
     most_pids: int = 4096
     """Most processes that a container may ask for."""
     log_bytes: int = 10 * 1024**2

@@ -17,7 +17,15 @@ _ITEMS: dict[str, Any] = {
     "secrets": {"source": "s"},
     "configs": {"source": "c"},
 }
-_NAMES = {"services": "app", "networks": "n", "volumes": "v", "secrets": "s", "configs": "c", "depends_on": "b"}
+_NAMES = {
+    "services": "app",
+    "networks": "n",
+    "volumes": "v",
+    "secrets": "s",
+    "configs": "c",
+    "depends_on": "b",
+    "ulimits": "nofile",
+}
 _BESIDE = {"healthcheck": {"test": "true"}, "tmpfs": {"type": "tmpfs", "target": "/t"}, "build": {"context": "."}}
 
 

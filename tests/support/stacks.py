@@ -25,12 +25,14 @@ from spin.model.stack import (
     Network,
     Port,
     Protocol,
+    Resolver,
     Resources,
     Restart,
     SecretRef,
     ServiceSpec,
     StackSpec,
     Tmpfs,
+    Ulimit,
     Update,
     UpdateOrder,
     Volume,
@@ -115,6 +117,40 @@ def _tmpfs(target: str) -> st.SearchStrategy[tuple[Tmpfs, ...]]:
     return st.just(()) | some.map(lambda found: (found,))
 
 
+_ulimits = st.builds(
+    lambda name, soft, more: Ulimit(name, soft, -1 if more is None else soft + more),
+    st.sampled_from(["core", "memlock", "nofile", "nproc"]),
+    st.integers(0, 10**6),
+    _maybe(st.integers(0, 10**6)),
+)
+_hosts = st.tuples(
+    st.sampled_from(["a.example.org", "b", "c"]),
+    st.sampled_from(["192.0.2.7", "2001:db8::7", "127.0.0.1", "host-gateway"]),
+)
+_kernel = st.fixed_dictionaries(
+    {
+        "tty": st.booleans(),
+        "stdin_open": st.booleans(),
+        "domainname": _maybe(st.sampled_from(["example.org", "lab"])),
+        "shm_bytes": _maybe(st.integers(4096, 2**40)),
+        "ulimits": st.lists(_ulimits, max_size=2, unique_by=lambda u: u.name).map(
+            lambda found: tuple(sorted(found, key=lambda u: u.name))
+        ),
+        "sysctls": st.dictionaries(st.sampled_from(["net.core.somaxconn", "vm.x"]), st.sampled_from(["1", "1 2"])).map(
+            lambda found: tuple(sorted(found.items()))
+        ),
+        "extra_hosts": _sorted(_hosts),
+        "dns": st.builds(
+            Resolver,
+            st.lists(st.sampled_from(["192.0.2.53", "::1"]), max_size=2).map(tuple),
+            st.lists(st.sampled_from(["example.org", "."]), max_size=2).map(tuple),
+            st.lists(st.sampled_from(["ndots:2", "use-vc"]), max_size=2).map(tuple),
+        ),
+        "platform": _maybe(st.sampled_from(["linux/amd64", "linux/arm64/v8", "linux"])),
+    }
+)
+
+
 @st.composite
 def _service(draw: st.DrawFn, name: str, earlier: list[str], names: dict[str, list[str]], published: list[Port]) -> ServiceSpec:
     """A service that depends only on `earlier` ones, so that there is no cycle."""
@@ -174,6 +210,7 @@ def _service(draw: st.DrawFn, name: str, earlier: list[str], names: dict[str, li
         update=draw(updates),
         retain_ip=draw(st.booleans()),
         binds=tuple(Bind(draw(PATHS), next(targets), draw(st.booleans())) for _ in range(draw(st.integers(0, 1)))),
+        **draw(_kernel),
     )
 
 

@@ -1,7 +1,7 @@
 """`ports`, `expose` and `x-spin` of a service.
 
 A published port 80 or 443 is the edge's: it means the same as `x-spin: {http: TARGET}`. A port without a host port is only
-exposed: Spin gives out no random ports.
+exposed: Spin gives out no random ports. So is one on the host's own address (127.0.0.1), which nobody could reach there.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from spin.compose.cursor import Cursor
 from spin.compose.forms import MOST_PORTS, PortForm, match_ranges, port, port_range, protocol, public_host
+from spin.kit.addresses import is_loopback
 from spin.kit.text import quoted
 from spin.model.stack import Http, Port, Protocol
 
@@ -51,7 +52,7 @@ def lower_ports(cursor: Cursor) -> tuple[tuple[Port, ...], tuple[int, ...], Http
     count = 0
     for item, form in port_forms(cursor.get("ports")):
         count = _counted(item, count, form.target)
-        if form.published is None:
+        if form.published is None or (form.address and is_loopback(form.address)):
             exposed.update(range(form.target[0], form.target[1] + 1))
             continue
         for outside, inside in form.pairs():

@@ -99,6 +99,17 @@ def _service(s: ServiceSpec) -> dict[str, Any]:
         "network_mode": None if s.networks else "none",
         "depends_on": {d.service: _dependency(d) for d in s.depends_on} or None,
         "retain_ip": s.retain_ip or None,
+        "tty": s.tty or None,
+        "stdin_open": s.stdin_open or None,
+        "domainname": s.domainname,
+        "shm_size": s.shm_bytes,
+        "ulimits": {u.name: u.hard if u.soft == u.hard else {"soft": u.soft, "hard": u.hard} for u in s.ulimits} or None,
+        "sysctls": dict(s.sysctls) or None,
+        "extra_hosts": [f"{name}={address}" for name, address in s.extra_hosts] or None,
+        "dns": s.dns.servers or None,
+        "dns_search": s.dns.search or None,
+        "dns_opt": s.dns.options or None,
+        "platform": s.platform,
         "deploy": _deploy(s),
     }
     return {key: value for key, value in written.items() if value is not None}

@@ -9,6 +9,14 @@ from dataclasses import dataclass
 from spin.compose.attached import configs, mounted, networks, no_target_twice, secrets
 from spin.compose.cursor import Cursor
 from spin.compose.forms import absolute_path, duration_ms, host_name, signal, words
+from spin.compose.kernel import (
+    lower_dns,
+    lower_extra_hosts,
+    lower_platform,
+    lower_shm,
+    lower_sysctls,
+    lower_ulimits,
+)
 from spin.compose.mappings import labels, pairs
 from spin.compose.published import lower_ports
 from spin.compose.references import parse_reference
@@ -69,6 +77,15 @@ def lower_service(name: str, cursor: Cursor, target: Target) -> ServiceSpec:
         update=lower_update(cursor),
         retain_ip=_flag(cursor, "retain_ip"),
         binds=binds,
+        tty=_flag(cursor, "tty"),
+        stdin_open=_flag(cursor, "stdin_open"),
+        domainname=_optional(cursor, "domainname", host_name),
+        shm_bytes=lower_shm(cursor),
+        ulimits=lower_ulimits(cursor),
+        sysctls=lower_sysctls(cursor),
+        extra_hosts=lower_extra_hosts(cursor),
+        dns=lower_dns(cursor),
+        platform=lower_platform(cursor),
     )
     _check_cap_drop(cursor.get("cap_drop"))
     if env_file := cursor.get("env_file"):

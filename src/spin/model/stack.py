@@ -185,6 +185,24 @@ class Resources:
 
 
 @dataclass(frozen=True, slots=True)
+class Ulimit:
+    """A limit of the kernel for each process (Compose: `ulimits`). -1 = unlimited."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """How containers resolve names that are none of the stack's (Compose: `dns`, `dns_search`, `dns_opt`)."""
+
+    servers: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceSpec:
     """One service. All but `replicas`, `depends_on`, `http.hosts` and `update` shapes the containers: see `template_digest`."""
 
@@ -222,6 +240,18 @@ class ServiceSpec:
     retain_ip: bool = False
     """The service keeps its address while its containers change; a stable service address does it without this."""
     binds: tuple[Bind, ...] = ()
+    tty: bool = False
+    stdin_open: bool = False
+    domainname: str | None = None
+    shm_bytes: int | None = None
+    """Size of /dev/shm; None: the engine's 64 MiB."""
+    ulimits: tuple[Ulimit, ...] = ()
+    sysctls: tuple[tuple[str, str], ...] = ()
+    extra_hosts: tuple[tuple[str, str], ...] = ()
+    """(name, address) in /etc/hosts."""
+    dns: Resolver = Resolver()
+    platform: str | None = None
+    """`os/architecture[/variant]` that the image is for; shapes nothing, but must be the engine's."""
 
     @property
     def alone(self) -> bool:
@@ -301,6 +331,12 @@ class StackSpec:
         return replace(self, services=tuple(changed if s.name == changed.name else s for s in self.services))
 
 
+_LATER = frozenset(
+    ("retain_ip", "binds", "tty", "stdin_open", "domainname", "shm_bytes", "ulimits", "sysctls", "extra_hosts", "dns", "platform")
+)
+"""Fields of ServiceSpec that were added after containers had been made: with its default, such a field counts as not there."""
+
+
 def template_digest(
     spec: StackSpec, service: ServiceSpec, secret_versions: tuple[tuple[str, int], ...], restart_nonce: int = 0
 ) -> str:
@@ -316,12 +352,11 @@ def template_digest(
     networks = {n.name: n for n in spec.networks}
     http = None if service.http is None else replace(service.http, hosts=())
     image = service.image if service.image.digest is None else Image("", service.image.digest)
-    neutral = replace(service, image=image, replicas=1, depends_on=(), http=http)
+    neutral = replace(service, image=image, replicas=1, depends_on=(), http=http, platform=None)
     shape = {f.name: getattr(neutral, f.name) for f in fields(neutral) if f.name != "update"}
-    if not service.retain_ip:
-        del shape["retain_ip"]  # so that a container from before this field was known is still current
-    if not service.binds:
-        del shape["binds"]  # likewise
+    for field in fields(neutral):
+        if field.name in _LATER and shape[field.name] == field.default:
+            del shape[field.name]  # so that a container from before this field was known is still current
     return digest(
         {
             "service": shape,

@@ -151,6 +151,28 @@ def _http(_stack: StackSpec, service: ServiceSpec) -> Pairs:
             yield "x-spin.hosts", ", ".join(service.http.hosts)
 
 
+def _shm(_stack: StackSpec, service: ServiceSpec) -> Pairs:
+    if service.shm_bytes is not None:
+        yield "shm_size", f"{service.shm_bytes} bytes"
+
+
+def _ulimits(_stack: StackSpec, service: ServiceSpec) -> Pairs:
+    for limit in service.ulimits:
+        soft, hard = ("unlimited" if value == -1 else str(value) for value in (limit.soft, limit.hard))
+        yield f"ulimits.{limit.name}", hard if soft == hard else f"{soft}, at most {hard}"
+
+
+def _extra_hosts(_stack: StackSpec, service: ServiceSpec) -> Pairs:
+    for name in dict.fromkeys(name for name, _ in service.extra_hosts):
+        yield f"extra_hosts.{name}", ", ".join(address for other, address in service.extra_hosts if other == name)
+
+
+def _dns(_stack: StackSpec, service: ServiceSpec) -> Pairs:
+    for key, values in (("dns", service.dns.servers), ("dns_search", service.dns.search), ("dns_opt", service.dns.options)):
+        if values:
+            yield key, ", ".join(values)
+
+
 def _restart(_stack: StackSpec, service: ServiceSpec) -> Pairs:
     limit = f":{service.restart_limit}" if service.restart is Restart.ON_FAILURE and service.restart_limit else ""
     yield "restart", service.restart.value + limit
@@ -170,6 +192,11 @@ _SPECIAL: dict[str, Callable[[StackSpec, ServiceSpec], Any]] = {
     "healthcheck": _healthcheck,
     "ports": _ports,
     "http": _http,
+    "shm_bytes": _shm,
+    "ulimits": _ulimits,
+    "sysctls": lambda _, s: _pairs("sysctls", s.sysctls),
+    "extra_hosts": _extra_hosts,
+    "dns": _dns,
     "mounts": _mounts,
     "binds": _binds,
     "tmpfs": _tmpfs,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
+from spin.model.feature import Feature
 from spin.model.finding import Description, Finding, Severity
 from spin.model.stack import StackSpec
 from spin.model.submission import Submission
@@ -20,6 +21,9 @@ from spin.policy import (
     cgroup_parent,
     database_scaled,
     devices,
+    dns,
+    engine_lacks,
+    extra_hosts,
     filesystem_capabilities,
     filesystem_depth,
     filesystem_environment,
@@ -51,6 +55,8 @@ from spin.policy import (
     latest,
     log_file,
     login_service,
+    loopback_port,
+    memory_files,
     network_count,
     no_limits,
     own_hosts,
@@ -73,6 +79,7 @@ from spin.policy import (
     sysctls,
     tag_reused,
     translated_key,
+    ulimits,
     unknown_key,
     unofficial_image,
     update_order,
@@ -100,8 +107,13 @@ RULES: tuple[Rule, ...] = (
     security_opt.RULE,
     cgroup_parent.RULE,
     sysctls.RULE,
+    ulimits.RULE,
+    memory_files.RULE,
+    extra_hosts.RULE,
+    dns.RULE,
     published_ports.RULE,
     host_address.RULE,
+    loopback_port.RULE,
     image_source.RULE,
     own_hosts.RULE,
     host_reserved.RULE,
@@ -158,7 +170,7 @@ GROUNDED: tuple[Rule, ...] = (
 WITHOUT_ADDRESSES: tuple[Rule, ...] = (service_addresses.RULE,)
 """Rules for a stack on an engine that gives its services no stable addresses."""
 
-DESCRIPTIONS: tuple[Description, ...] = (*RULES, *GROUNDED, *WITHOUT_ADDRESSES, *beyond.BEYOND)
+DESCRIPTIONS: tuple[Description, ...] = (*RULES, *GROUNDED, *WITHOUT_ADDRESSES, engine_lacks.RULE, *beyond.BEYOND)
 """All that admission can find, in this order."""
 
 MOST_FINDINGS = 200
@@ -186,8 +198,15 @@ def audit(
 
 
 def audit_engine(spec: StackSpec, site: Site, positions: Mapping[str, str], *, service_addresses: bool) -> tuple[Finding, ...]:
-    """What the engine that it is for means to the stack; none of it stops the change."""
+    """What it means to the stack whether the engine gives stable addresses; none of it stops the change."""
     return () if service_addresses else _judge(WITHOUT_ADDRESSES, Case({}, spec, site), positions)
+
+
+def audit_features(
+    spec: StackSpec, site: Site, positions: Mapping[str, str], *, kind: str, lacks: Iterable[Feature], platform: str = ""
+) -> tuple[Finding, ...]:
+    """What an engine of that kind cannot do for the stack. `platform`: what it runs images for; empty where it does not say."""
+    return _judge([engine_lacks.of(kind, sorted(lacks, key=lambda f: f.value), platform)], Case({}, spec, site), positions)
 
 
 def _judge(rules: Iterable[Rule], case: Case, positions: Mapping[str, str]) -> tuple[Finding, ...]:
@@ -214,6 +233,7 @@ __all__ = [
     "apply_defaults",
     "audit",
     "audit_engine",
+    "audit_features",
     "read_site",
     "refusals",
 ]

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from spin.kit.addresses import is_loopback, is_unspecified
 from spin.model.finding import Severity
 from spin.policy.case import Case, Place, Rule, is_said, items
 
 
-def names_address(entry: Any) -> bool:
-    """Whether a `ports` entry names an address of the host."""
+def address_of(entry: Any) -> str | None:
+    """The host's address that a `ports` entry names."""
     if isinstance(entry, Mapping):
-        return is_said(entry.get("host_ip"))
-    return isinstance(entry, str) and ":" in entry.rpartition(":")[0]
+        found = entry.get("host_ip")
+        return str(found) if is_said(found) else None
+    return (entry.rpartition(":")[0].rpartition(":")[0] or None) if isinstance(entry, str) else None
 
 
 def _find(case: Case) -> Iterator[Place]:
     for service, content in case.services():
         for index, entry in items(content.get("ports")):
-            if names_address(entry):
+            address = address_of(entry)
+            if address is not None and not is_loopback(address) and not is_unspecified(address):
                 yield Place(f"services.{service}.ports[{index}]", service)
 
 
@@ -29,13 +32,13 @@ RULE = Rule(
     title="On which address of the host a port is published is the site's choice",
     message="The address on which a port is published is chosen by the site.",
     instead='Leave the address out and write "8080:80"; a port for this stack alone needs no publishing.',
-    why="The address says who can reach a port, and that follows from the port's class. `127.0.0.1` in a Compose file "
-    "means *only I* on a workstation; on a shared host it would mean everybody's containers and nobody outside.",
+    why="The address says who can reach a port, and that follows from the port's class. `0.0.0.0` asks for what the site "
+    "gives anyway; a port on `127.0.0.1` is not published at all (`loopback-port`).",
     example="""
         services:
           web:
             image: nginx:1.27
-            ports: ["127.0.0.1:8080:80"]
+            ports: ["192.0.2.1:8080:80"]
     """,
     fixed="""
         services:

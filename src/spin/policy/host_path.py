@@ -92,9 +92,8 @@ def _find(case: Case) -> Iterator[Place]:
                 values = {"path": quoted(bind.source), "filesystems": filesystems}
                 yield Place(key_of(case, mounting.name, bind), mounting.name, values, _advice(case, None, bind.source))
     for name, volume in entries(case.document.get("volumes")):
-        for key in ("driver", "driver_opts"):
-            if is_said(volume.get(key)) and (key, volume[key]) != ("driver", "local"):
-                yield Place(f"volumes.{name}.{key}", None, {"path": f"`{key}` of the volume {quoted(name)}"}, _DRIVER)
+        if is_said(volume.get("driver_opts")):
+            yield Place(f"volumes.{name}.driver_opts", None, {"path": f"`driver_opts` of the volume {quoted(name)}"}, _DRIVER)
 
 
 RULE = Rule(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from spin.model.feature import Feature
 from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Snapshot
 from spin.model.paths import PathFacts
@@ -23,6 +24,7 @@ class Capabilities:
 
     kind: str
     published_ports: bool = True
+    lacks: frozenset[Feature] = frozenset()
     service_addresses: bool = False
     """Its containers find the other services by stable addresses (`spin.ports.addresses`)."""
 
@@ -34,6 +36,8 @@ class Health:
     reachable: bool
     version: str = ""
     detail: str = ""
+    platform: str = ""
+    """`os/architecture` of its host, where it says."""
 
 
 @dataclass(frozen=True, slots=True)

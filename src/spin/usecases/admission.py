@@ -20,7 +20,7 @@ from spin.model.principal import Principal
 from spin.model.revision import Deployment, Revision
 from spin.model.stack import Port, StackSpec
 from spin.model.submission import Submission, locate
-from spin.policy import apply_defaults, audit, audit_engine
+from spin.policy import apply_defaults, audit, audit_engine, audit_features
 from spin.policy.beyond import PORTS_OF_ENGINE, SECRET_MISSING
 from spin.ports.engine import Engine
 from spin.ports.store import UnitOfWork
@@ -244,6 +244,7 @@ async def _complete(
     unreachable: EngineUnavailable | None = None
     try:
         stops += await _ask_engine(platform, key, spec if ports else None)
+        stops += await _lacking(platform, key, spec, positions)
     except EngineUnavailable as error:
         unreachable = error
     harmless = tuple(f for f in findings if f.severity is not Severity.REFUSE)
@@ -263,6 +264,20 @@ async def _ask_engine(platform: Platform, key: DeploymentKey, spec: StackSpec | 
         return [_cannot_publish(engine, port, service) for port, service in wanted]
     taken = dict(await engine.taken_ports(key, tuple(port for port, _ in wanted)))
     return [port_taken(port, service, taken[port]) for port, service in wanted if port in taken]
+
+
+async def _lacking(platform: Platform, key: DeploymentKey, spec: StackSpec, positions: Mapping[str, str]) -> list[Problem]:
+    """What the engine cannot do for `spec`. Raises EngineUnavailable."""
+    engine = platform.engine(key.environment)
+    runs = ""
+    if any(s.platform for s in spec.services):
+        health = await engine.health()
+        if not health.reachable:
+            raise EngineUnavailable(health.detail)
+        runs = health.platform
+    can = engine.capabilities
+    found = audit_features(spec, platform.site, positions, kind=can.kind, lacks=can.lacks, platform=runs)
+    return [Problem(f, Refused) for f in found]
 
 
 def _cannot_publish(engine: Engine, port: Port, service: str) -> Problem:

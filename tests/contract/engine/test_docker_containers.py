@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from spin.model.observed import Phase
-from spin.model.stack import Mount, Port, Protocol, Resources, Restart, Tmpfs, Volume
+from spin.model.stack import Mount, Port, Protocol, Resolver, Resources, Restart, Tmpfs, Ulimit, Volume
 from spin.model.steps import EnsureVolume, Remove, Start, Stop
 from spin.ports.engine import LogLine, LogQuery
 from support.docker import engine_site, inside, inspect, things_of
@@ -184,3 +185,48 @@ async def test_the_stacks_of_another_site_are_not_named(docker_bench: Bench) -> 
             assert await other.taken_ports(docker_bench.key, (port, replace(port, protocol=Protocol.TCP))) == (
                 (port, "another container"),
             )
+
+
+async def test_what_a_service_asks_of_the_kernel_and_of_name_resolution_is_so_inside(docker_bench: Bench) -> None:
+    container = await running(
+        docker_bench,
+        shm_bytes=32 * 2**20,
+        ulimits=(Ulimit("core", 0, 0), Ulimit("nofile", 512, 1024)),
+        sysctls=(("net.core.somaxconn", "777"),),
+        extra_hosts=(("archive.example.org", "192.0.2.7"), ("archive.example.org", "2001:db8::7")),
+        dns=Resolver(("192.0.2.53",), ("example.org",), ("ndots:2",)),
+        hostname="front",
+        domainname="lab.example.org",
+        stdin_open=True,
+        tty=True,
+    )
+    limits = inside(container, "cat", "/proc/1/limits").stdout
+    assert re.search(r"Max open files +512 +1024", limits)
+    assert re.search(r"Max core file size +0 +0", limits)
+    assert inside(container, "cat", "/proc/sys/net/core/somaxconn").stdout.strip() == "777"
+    assert re.search(r" /dev/shm tmpfs .*size=32768k", inside(container, "cat", "/proc/mounts").stdout)
+    hosts = inside(container, "cat", "/etc/hosts").stdout
+    assert "192.0.2.7\tarchive.example.org" in hosts
+    assert "2001:db8::7\tarchive.example.org" in hosts
+    assert "front.lab.example.org" in hosts
+    resolver = inside(container, "cat", "/etc/resolv.conf").stdout
+    assert "search example.org" in resolver
+    assert "ndots:2" in resolver
+    made = inspect(container)
+    assert made["HostConfig"]["Dns"] == ["192.0.2.53"]
+    assert (made["Config"]["Tty"], made["Config"]["OpenStdin"]) == (True, True)
+
+
+async def test_the_log_of_a_container_with_a_terminal_is_read_line_by_line(docker_bench: Bench) -> None:
+    command = ("sh", "-c", "echo one; echo two >&2; printf 'three\\n'; exec sleep 60")
+    made = await docker_bench.run(docker_bench.service(command=command, tty=True))
+    lines: list[LogLine] = []
+    while len(lines) < 3:
+        lines = [line async for line in docker_bench.engine.logs(docker_bench.key, LogQuery(instance=made.id))]
+    assert [line.text for line in lines] == ["one", "two", "three"]
+    assert {line.stream for line in lines} == {"stdout"}
+
+
+async def test_the_engine_says_what_it_runs_images_for(docker_bench: Bench) -> None:
+    said = docker("version", "--format", "{{.Server.Os}}/{{.Server.Arch}}").stdout.strip()
+    assert (await docker_bench.engine.health()).platform == said

@@ -130,3 +130,23 @@ def test_an_external_secret_named_as_in_version_2() -> None:
 def test_what_many_files_hold_and_means_what_happens_anyway_is_passed_in_silence() -> None:
     text = service_text("labels: {io.rancher.container.pull_image: always}\npull_policy: always\nnetworks: [n]")
     assert [f.rule for f in findings(text + "\nnetworks: {n: {driver: bridge}}") if f.rule.endswith("-key")] == []
+
+
+def test_a_port_on_the_hosts_own_address_is_open_to_the_stack_alone() -> None:
+    text = service_text("ports: ['127.0.0.1:8080:80', '[::1]:8081:81', '0.0.0.0:8443:443', '127.0.0.1:80:9090']")
+    (app,) = stack(text).services
+    assert [p.published for p in app.ports] == [8443]
+    assert app.expose == (80, 81, 9090)
+    assert app.http is None, "what was for the workstation alone does not go through the proxy either"
+    assert [f.key for f in findings(text) if f.rule == "loopback-port"] == [f"services.app.ports[{n}]" for n in (0, 1, 3)]
+
+
+def test_an_external_volume_of_another_driver_is_the_stacks_own() -> None:
+    text = service_text("volumes: ['db.shop:/data']") + "\nvolumes: {db.shop: {driver: rancher-nfs, external: true}}"
+    spec = stack(text)
+    assert [v.name for v in spec.volumes] == ["db.shop"]
+    assert refused(text) == []
+    assert [(f.rule, f.key) for f in findings(text) if f.rule.endswith("-key")] == [
+        ("ignored-key", "volumes.db.shop.driver"),
+        ("translated-key", "volumes.db.shop.external"),
+    ]

@@ -19,9 +19,11 @@ from spin.model.stack import (
     Mount,
     Port,
     Protocol,
+    Resolver,
     Resources,
     Restart,
     ServiceSpec,
+    Ulimit,
 )
 from spin.model.steps import Create
 from spin.site import Site
@@ -97,6 +99,7 @@ def test_labels_say_what_it_is_and_users_labels_cannot_say_otherwise() -> None:
         "spin.digest": DIGEST,
         "spin.http": "8080",
         "spin.binds": "",
+        "spin.tty": "",
         "spin.addresses": "{}",
         "spin.networks": '[["default", ["web", "shop-web-2"]]]',
         "spin.limits": '{"RestartPolicy": "unless-stopped", "Memory": 2147483648, "MemoryReservation": 0, '
@@ -199,3 +202,33 @@ def test_a_health_check_runs_once_a_second_at_most_whoever_asks_for_more() -> No
     assert body(WEB, image_interval=1_000_000)["Healthcheck"] == {"Interval": 1_000_000_000}
     assert "Healthcheck" not in body(WEB, image_interval=30_000_000_000)
     assert "Healthcheck" not in body(WEB)
+
+
+def test_what_a_service_asks_of_the_kernel_and_of_name_resolution() -> None:
+    made = body(
+        replace(
+            WEB,
+            tty=True,
+            stdin_open=True,
+            domainname="example.org",
+            shm_bytes=2**27,
+            ulimits=(Ulimit("nofile", 1024, 4096),),
+            sysctls=(("net.core.somaxconn", "1024"),),
+            extra_hosts=(("archive", "192.0.2.7"),),
+            dns=Resolver(("192.0.2.53",), ("example.org",), ("ndots:2",)),
+        )
+    )
+    assert (made["Tty"], made["OpenStdin"], made["Domainname"], made["Labels"]["spin.tty"]) == (True, True, "example.org", "true")
+    host = made["HostConfig"]
+    assert host["ShmSize"] == 2**27
+    assert host["Ulimits"] == [{"Name": "nofile", "Soft": 1024, "Hard": 4096}]
+    assert host["Sysctls"] == {"net.core.somaxconn": "1024"}
+    assert host["ExtraHosts"] == ["archive:192.0.2.7"]
+    assert (host["Dns"], host["DnsSearch"], host["DnsOptions"]) == (["192.0.2.53"], ["example.org"], ["ndots:2"])
+
+
+def test_what_a_service_does_not_ask_for_is_not_said() -> None:
+    made = body(WEB)
+    asked = {"Tty", "OpenStdin", "Domainname", "ShmSize", "Ulimits", "Sysctls", "Dns", "DnsSearch", "DnsOptions", "ExtraHosts"}
+    assert not asked & {*made, *made["HostConfig"]}
+    assert made["Labels"]["spin.tty"] == "", "else the engine would take one of that name from the image"

@@ -23,12 +23,14 @@ from spin.model.stack import (
     Network,
     Port,
     Protocol,
+    Resolver,
     Resources,
     Restart,
     SecretRef,
     ServiceSpec,
     StackSpec,
     Tmpfs,
+    Ulimit,
     Update,
     UpdateOrder,
     Volume,
@@ -191,8 +193,17 @@ CHANGED: dict[str, tuple[Any, list[str]]] = {
     ),
     "retain_ip": (True, ["retain_ip"]),
     "binds": ((Bind("/global/cfs/x", "/x", True),), ["volumes./x"]),
+    "tty": (True, ["tty"]),
+    "stdin_open": (True, ["stdin_open"]),
+    "domainname": ("d.example", ["domainname"]),
+    "shm_bytes": (2**20, ["shm_size"]),
+    "ulimits": ((Ulimit("nofile", 1, 2),), ["ulimits.nofile"]),
+    "sysctls": ((("net.core.somaxconn", "9"),), ["sysctls.net.core.somaxconn"]),
+    "extra_hosts": ((("a.example", "192.0.2.7"),), ["extra_hosts.a.example"]),
+    "dns": (Resolver(("192.0.2.53",), ("example.org",), ("ndots:2",)), ["dns", "dns_opt", "dns_search"]),
+    "platform": ("linux/amd64", ["platform"]),
 }
-OUTSIDE_THE_CONTAINER = {"replicas", "depends_on", "update"}
+OUTSIDE_THE_CONTAINER = {"replicas", "depends_on", "update", "platform"}
 
 
 @pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(ServiceSpec) if f.name != "name"])

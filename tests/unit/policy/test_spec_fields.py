@@ -35,11 +35,17 @@ JUDGED_IN_SPEC = {
         "group_add": "inside the container; filesystem_group, filesystem_traverse",
         "restart": "service_addresses",
         "networks": "networks of the stack only, by lowering",
+        "shm_bytes": "memory_files",
+        "ulimits": "ulimits; engine_lacks",
+        "sysctls": "sysctls; engine_lacks",
+        "extra_hosts": "extra_hosts; engine_lacks",
+        "dns": "dns; engine_lacks",
+        "platform": "engine_lacks",
         **dict.fromkeys(
             (
                 *("command", "entrypoint", "environment", "read_only", "init", "working_dir", "hostname"),
                 *("stop_signal", "stop_grace_ms", "restart_limit", "healthcheck", "expose", "tmpfs", "secrets", "configs"),
-                *("depends_on", "resources"),
+                *("depends_on", "resources", "tty", "stdin_open", "domainname"),
             ),
             "inside the container, or within the platform's limits",
         ),

@@ -47,6 +47,8 @@ NOT_LOWERED = {
     "services.*.labels.io.rancher.container.pull_image": "is what happens anyway",
     "networks.*.driver": "`bridge` is what there is",
     "networks.*.external": "false is what there is",
+    "volumes.*.external": "the stack's own, whatever it says",
+    "volumes.*.driver": "`local` is what there is",
     "services.*.env_file": "folded into `environment` by the client",
     "configs.*.file": "read by the client",
     "configs.*.environment": "read by the client",

@@ -65,11 +65,15 @@ def create_body(
         "StopTimeout": math.ceil(spec.stop_grace_ms / 1000),
         "HostConfig": _host_config(site, key, step, files, sources, cpus),
     }
+    if spec.tty:
+        body["Tty"] = True
+    if spec.stdin_open:
+        body["OpenStdin"] = True
     if spec.command is not None:
         body["Cmd"] = list(spec.command)
     if spec.entrypoint is not None:
         body["Entrypoint"] = list(spec.entrypoint) or [""]  # [""] takes the image's entry point away
-    optional = {"User": spec.user, "WorkingDir": spec.working_dir, "StopSignal": spec.stop_signal}
+    optional = {"User": spec.user, "WorkingDir": spec.working_dir, "StopSignal": spec.stop_signal, "Domainname": spec.domainname}
     body |= {name: value for name, value in optional.items() if value is not None}
     if spec.healthcheck is not None:
         body["Healthcheck"] = healthcheck(spec.healthcheck, api)
@@ -85,8 +89,10 @@ def create_body(
         }
     else:
         body["HostConfig"]["NetworkMode"] = "none"
-    if hosts:
-        body["HostConfig"]["ExtraHosts"] = [f"{name}:{address}" for name, address in hosts.items()]
+    own = {name for name, _ in spec.extra_hosts}
+    lines = [(name, address) for name, address in hosts.items() if name not in own] + list(spec.extra_hosts)
+    if lines:
+        body["HostConfig"]["ExtraHosts"] = [f"{name}:{address}" for name, address in lines]
     body["Labels"][labels.ADDRESSES] = json.dumps(dict(kept), sort_keys=True)
     body["Labels"][labels.LIMITS] = limits(body["HostConfig"])
     return body
@@ -153,6 +159,7 @@ def container_labels(site: str, key: DeploymentKey, step: Create) -> dict[str, s
     ours[labels.NETWORKS] = json.dumps([[a.network, aliases(key, spec, step.slot, a)] for a in spec.networks])
     ours[labels.HTTP] = "" if spec.http is None else str(spec.http.port)
     ours[labels.BINDS] = json.dumps([b.target for b in spec.binds]) if spec.binds else ""
+    ours[labels.TTY] = "true" if spec.tty else ""
     return {**labels.user_labels(spec.labels), **ours}
 
 
@@ -218,11 +225,25 @@ def _host_config(
         + [_tmpfs_mount(site.id, key, t) for t in spec.tmpfs]
         + [_file_mount(g, files[g.target]) for g in (*spec.configs, *spec.secrets)],
     }
+    body |= _said(
+        {
+            "ShmSize": spec.shm_bytes,
+            "Ulimits": [{"Name": u.name, "Soft": u.soft, "Hard": u.hard} for u in spec.ulimits],
+            "Sysctls": dict(spec.sysctls),
+            "Dns": list(spec.dns.servers),
+            "DnsSearch": list(spec.dns.search),
+            "DnsOptions": list(spec.dns.options),
+        }
+    )
     if resources.reserved_memory_bytes:
         body["MemoryReservation"] = min(resources.reserved_memory_bytes, memory)
     if resources.reserved_cpus:
         body["CpuShares"] = max(2, int(resources.reserved_cpus * 1024))  # Docker's weight: 1024 is one core's worth
     return body
+
+
+def _said(values: Body) -> Body:
+    return {name: value for name, value in values.items() if value}
 
 
 def restart_policy(spec: ServiceSpec) -> Body:

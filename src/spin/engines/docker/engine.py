@@ -100,7 +100,9 @@ class DockerEngine:
 
     async def health(self) -> Health:
         try:
-            return Health(reachable=True, version=str((await self._client.version()).get("Version", "")))
+            said = await self._client.version()
+            runs = "/".join(str(said[word]) for word in ("Os", "Arch") if said.get(word))
+            return Health(reachable=True, version=str(said.get("Version", "")), platform=runs)
         except EngineUnavailable as error:
             return Health(reachable=False, detail=error.message)
         except DockerError as error:

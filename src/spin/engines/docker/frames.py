@@ -12,6 +12,21 @@ _HEADER = struct.Struct(">BxxxL")
 STREAMS = {0: "stdin", 1: "stdout", 2: "stderr"}
 
 
+class Terminal:
+    """Cuts the stream of a container with a terminal, which has no frames and stdout alone, into lines."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[tuple[str, bytes]]:
+        """The lines that are complete now, with their ends. A longer piece than a frame would be is given as it is."""
+        self._rest += data
+        while (end := self._rest.find(b"\n") + 1) > 0:
+            line = bytes(self._rest[:end])
+            del self._rest[:end]
+            yield STREAMS[1], line
+
+
 class Frames:
     """Cuts a stream of bytes, arriving in any pieces, into frames."""
 

@@ -12,7 +12,7 @@ from aiodocker.exceptions import DockerError
 
 from spin.engines.docker import labels
 from spin.engines.docker.client import Client, lasting
-from spin.engines.docker.frames import Frames
+from spin.engines.docker.frames import Frames, Terminal
 from spin.engines.docker.labels import Kind
 from spin.engines.docker.observe import moment
 from spin.model.names import DeploymentKey, container_name
@@ -84,7 +84,7 @@ class Logs:
         }
         if query.since is not None:
             params["since"] = f"{query.since.timestamp():.6f}"
-        frames = Frames()
+        frames = Terminal() if marks.get(labels.TTY) else Frames()
         try:
             async with self._client.stream(
                 "GET", f"containers/{container['Id']}/logs", params=params, timeout=lasting(SILENCE)

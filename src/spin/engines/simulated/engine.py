@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -20,6 +20,7 @@ from spin.engines.simulated.held import Held, Net, Subnets
 from spin.engines.simulated.streams import Streams
 from spin.errors import Conflict, EngineUnavailable, Failed, NotFound
 from spin.kit.clock import Clock
+from spin.model.feature import Feature
 from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Instance, Phase, Snapshot
 from spin.model.paths import PathFacts
@@ -57,9 +58,12 @@ class SimulatedEngine(Streams):
         contents: FileContents | None = None,
         behaviour: Behaviour | None = None,
         service_addresses: bool = False,
+        lacks: Iterable[Feature] = (),
     ) -> None:
         super().__init__()
-        self.capabilities = Capabilities("simulated", service_addresses=service_addresses)
+        self.capabilities = Capabilities("simulated", lacks=frozenset(lacks), service_addresses=service_addresses)
+        self.platform = ""
+        """What it says it runs images for."""
         self.reachable = True
         self.images: set[str] = set()
         """Pinned images that are present."""
@@ -187,7 +191,8 @@ class SimulatedEngine(Streams):
         return container
 
     async def health(self) -> Health:
-        return Health(self.reachable, "simulated", "" if self.reachable else "the simulated engine does not answer")
+        detail = "" if self.reachable else "the simulated engine does not answer"
+        return Health(self.reachable, "simulated", detail, self.platform)
 
     async def keys(self) -> frozenset[DeploymentKey]:
         self._answer()

@@ -62,12 +62,19 @@ NETWORK = Supported(
 VOLUME = Supported(
     keys={
         "labels": VALUE,
-        "driver": Ruled("host-path"),
+        "driver": ByValue(
+            {"local": VALUE},
+            Ignored("the platform decides where a volume lies", "Leave it out; ask the operators where data lies."),
+        ),
         "driver_opts": Ruled("host-path"),
         "name": _OWN_NAME,
-        "external": Refused(
-            "names what the stack does not make",
-            "Leave it out; the stack makes its volume, and keeps it when the stack is removed.",
+        "external": ByValue(
+            {"false": VALUE},
+            Translated(
+                "is the stack's own volume of that key: with its data, where the stack has had it before, else new and empty; volumes of "
+                "other stacks are not reached",
+                tell="Leave it out: each stack makes its volumes, and keeps them when it is removed.",
+            ),
         ),
     }
 )

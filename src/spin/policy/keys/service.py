@@ -104,7 +104,8 @@ _EXTENSION = Supported(
 _SUPPORTED: dict[str, Verdict] = {
     **each(
         "image command entrypoint environment env_file expose restart user group_add cap_drop cap_add read_only tmpfs init "
-        "stop_signal stop_grace_period working_dir hostname scale retain_ip",
+        "stop_signal stop_grace_period working_dir hostname domainname scale retain_ip tty "
+        "stdin_open shm_size extra_hosts dns dns_search dns_opt platform",
         VALUE,
     ),
     "build": BUILD,
@@ -115,6 +116,8 @@ _SUPPORTED: dict[str, Verdict] = {
     "networks": Supported(named=ATTACHMENT),
     "depends_on": Supported(named=DEPENDENCY),
     "healthcheck": HEALTHCHECK,
+    "ulimits": Supported(named=Supported(keys=each("soft hard", VALUE))),
+    "sysctls": VALUE,
     "deploy": DEPLOY,
     "labels": LABELS,
     "x-spin": _EXTENSION,
@@ -155,7 +158,6 @@ _RULED: dict[str, Verdict] = {
     **each("devices device_cgroup_rules gpus runtime", Ruled("devices")),
     "security_opt": Ruled("security-opt"),
     "cgroup_parent": Ruled("cgroup-parent"),
-    "sysctls": Ruled("sysctls"),
 }
 
 _IGNORED: dict[str, Verdict] = {
@@ -225,11 +227,7 @@ _REFUSED: dict[str, Verdict] = {
 _NOT_YET: dict[str, Verdict] = {
     "profiles": _later("Put the services into a file of their own and name it with -f."),
     "extends": _later("Use an anchor with `<<`, or several files with -f."),
-    "platform": _later(_OUT),
     "label_file": _later("Write `labels`."),
-    **each("dns dns_opt dns_search domainname extra_hosts", _later("Leave it out; use service names or full DNS names.")),
-    "shm_size": _later('Write `tmpfs: ["/dev/shm:size=64m"]`.'),
-    **each("stdin_open tty ulimits", _later("Leave it out; set it in the image or in the program's own configuration.")),
 }
 
 SERVICE = Supported(keys={**_SUPPORTED, **_TRANSLATED, **_RULED, **_IGNORED, **_REFUSED, **_NOT_YET})
