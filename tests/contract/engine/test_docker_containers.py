@@ -228,5 +228,5 @@ async def test_the_log_of_a_container_with_a_terminal_is_read_line_by_line(docke
 
 
 async def test_the_engine_says_what_it_runs_images_for(docker_bench: Bench) -> None:
-    said = docker("version", "--format", "{{.Server.Os}}/{{.Server.Arch}}").stdout.strip()
+    said = docker("version", "--format", "{{.Server.Os}}/{{.Server.Arch}}").strip()
     assert (await docker_bench.engine.health()).platform == said
