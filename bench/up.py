@@ -16,10 +16,11 @@ import sys
 import time
 from pathlib import Path
 
-import compose
-
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 from stage import EXAMPLE, Failure, Stage, docker
+
+from support import docker_compose as compose
 
 STACK = "three-tier"
 PROJECT = "bench"

@@ -34,12 +34,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-import compose
 from outcome import Made, Outcome, broken, report
 from tally import Tally, Visit, failures
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 from stage import ROOT, Failure, Stage, docker
+
+from support import docker_compose as compose
 
 STACK = ROOT / "bench" / "upgrade"
 SERVICES = ("web", "api", "store")

@@ -274,8 +274,11 @@ def supported(names: list[str]) -> str:
 
 COMPOSE_INTRODUCTION = """Spin's contract is the Compose file, as the
 [Compose Specification](https://compose-spec.io) has it: short and long forms,
-`${VARIABLE}` in all its forms, `.env`, several files with `-f` that are merged, anchors, `x-…` keys. What a key means is what it
-means to Docker Compose. This page gives the verdict on every key of the specification, of version 2 and 3 files and of
+`${VARIABLE}` in all its forms, `.env`, several files with `-f` that are merged (`!reset`, `!override`), `include`, `extends`, profiles
+(`--profile`, `COMPOSE_PROFILES`), anchors, `x-…` keys. What a key means is what it means to Docker Compose, and a test holds Spin to that:
+more than seventy files, and generated ones, are given to both. A `rancher-compose.yml` beside the file is read too. A bind of a small
+file of the project's directory (`./site.conf:/etc/site.conf`) travels along as a config; a directory does not, and is refused with advice.
+This page gives the verdict on every key of the specification, of version 2 and 3 files and of
 `rancher-compose.yml`: supported, translated into something that Spin has another word for, ignored with a warning where that is
 harmless, or refused. What is said of a key holds for all that is below it. Any other key is refused by name; none is dropped in silence.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from textwrap import dedent, indent
 from typing import Any
 
 import pytest
 
 from spin.compose import load, lower
+from spin.compose.workspace import Kind, Look
 from spin.errors import InvalidInput
 from spin.model.finding import Finding, Severity
 from spin.model.names import StackName
@@ -24,9 +25,21 @@ PROJECT = "team"
 
 
 def loaded(
-    *texts: str, variables: Mapping[str, str] | None = None, files: Mapping[str, bytes] | None = None, dotenv: str | None = None
+    *texts: str,
+    variables: Mapping[str, str] | None = None,
+    files: Mapping[str, bytes] | None = None,
+    directories: Sequence[str] = (),
+    dotenv: str | None = None,
+    profiles: Sequence[str] = (),
+    rancher: str | None = None,
+    **more: Any,
 ) -> Submission:
     """The submission of the texts; the first is `compose.yaml`, then `2.yaml`, …; `files` are those the document names."""
+
+    def look(path: str) -> Look:
+        if path in directories:
+            return Look(Kind.DIRECTORY)
+        return Look(Kind.FILE, len((files or {})[path])) if path in (files or {}) else Look(Kind.NOTHING)
 
     def read(path: str) -> bytes:
         if path not in (files or {}):
@@ -35,7 +48,9 @@ def loaded(
 
     names = ["compose.yaml", *(f"{n}.yaml" for n in range(2, len(texts) + 1))]
     named = [(name, dedent(text)) for name, text in zip(names, texts, strict=True)]
-    return load(named, variables or {}, read, dotenv=dotenv)
+    more |= {"rancher": ("rancher-compose.yml", dedent(rancher))} if rancher else {}
+    more |= {"look": look} if directories or files else {}
+    return load(named, variables or {}, read, dotenv=dotenv, profiles=profiles, **more)
 
 
 def lowered(submission: Submission) -> StackSpec:

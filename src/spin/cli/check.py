@@ -16,7 +16,7 @@ from spin.cli.failures import finding_line
 from spin.cli.inputs import read_text
 from spin.cli.invalid import finding_of
 from spin.cli.local_images import facts_here
-from spin.cli.options import EnvFileOption, EnvironmentOption, FileOption, JsonOption, ProjectOption, StackOption
+from spin.cli.options import EnvFileOption, EnvironmentOption, FileOption, JsonOption, ProfileOption, ProjectOption, StackOption
 from spin.cli.output import data, json_data, message
 from spin.cli.reports import Format
 from spin.cli.session import Session
@@ -38,6 +38,7 @@ def check(
     stack: StackOption = None,
     project: ProjectOption = None,
     env_files: EnvFileOption = None,
+    profiles: ProfileOption = None,
     form: Annotated[Format, typer.Option("--format", metavar="FORMAT", help="text, json, github or sarif.")] = Format.TEXT,
     json: JsonOption = False,
     site: Annotated[
@@ -71,7 +72,7 @@ def check(
             if named and files is None:
                 checked = Checked(", ".join(named), named[0], found_in)
             else:
-                checked = _checked(session, files, env_files, stack, rules_of)
+                checked = _checked(session, compose_files.Asked(files, env_files, stack, profiles), rules_of)
                 checked.findings.extend(found_in)
         except InvalidInput as error:
             found = finding_of(error)
@@ -111,7 +112,11 @@ def render(
     stack: StackOption = None,
     project: ProjectOption = None,
     env_files: EnvFileOption = None,
+    profiles: ProfileOption = None,
     json: JsonOption = False,
+    as_compose: Annotated[
+        bool, typer.Option("--compose", help="Print what Docker Compose makes of the files, with every key, as JSON.")
+    ] = False,
 ) -> None:
     """Print the Compose file as Spin understands it; needs no platform.
 
@@ -120,9 +125,13 @@ def render(
     with Session(environment=environment, project=project) as session:
         registry = session.stored_registry or Site().registry_host
         owner = session.stored_project or ANY_PROJECT
-        loaded = _load(files, env_files, stack, registry, owner, environment or Site().environments[0].name)
+        asked = compose_files.Asked(files, env_files, stack, profiles)
+        loaded = _load(asked, registry, owner, environment or Site().environments[0].name)
     for notice in loaded.submission.notices:
         message(finding_line(primitive(notice), severity=True))
+    if as_compose:
+        json_data(compose.canonical(loaded.submission.document, project=loaded.stack, directory=str(loaded.directory)))
+        return
     spec = compose.lower(loaded.submission, stack=loaded.stack, registry_host=registry, project=owner)
     if json:
         json_data(primitive(spec))
@@ -130,28 +139,24 @@ def render(
         data(compose.render(spec).rstrip("\n"))
 
 
-def _load(
-    names: list[str] | None, env_files: list[str] | None, stack: str | None, registry: str, project: str, environment: str
-) -> compose_files.Loaded:
+def _load(asked: compose_files.Asked, registry: str, project: str, environment: str) -> compose_files.Loaded:
     added = {"SPIN_REGISTRY": registry, "SPIN_PROJECT": project, "SPIN_ENVIRONMENT": environment}
-    return compose_files.load(names, env_files, stack, added)
+    return compose_files.load(asked, added)
 
 
-def _checked(
-    session: Session, names: list[str] | None, env_files: list[str] | None, stack: str | None, site: Site | None
-) -> Checked:
+def _checked(session: Session, asked: compose_files.Asked, site: Site | None) -> Checked:
     """The platform's findings; with a site file, or where there is no platform to ask, those that can be had here."""
     if site is not None:
         ground = policy.Ground(environment=session.stored_environment or site.environments[0].name)
-        return _checked_here(session, names, env_files, stack, site, ground, registry=site.registry_host)
+        return _checked_here(session, asked, site, ground, registry=site.registry_host)
     try:
         registry, owner, environment = session.registry, session.project, session.environment
     except (Unavailable, NotSignedIn) as error:
         message(f"{error.message}\nChecked here by the default rules instead; images were not looked up in a registry.")
         site = Site()
         registry = session.stored_registry or site.registry_host
-        return _checked_here(session, names, env_files, stack, site, policy.Ground(platform=False), registry=registry)
-    loaded = _load(names, env_files, stack, registry, owner, environment)
+        return _checked_here(session, asked, site, policy.Ground(platform=False), registry=registry)
+    loaded = _load(asked, registry, owner, environment)
     target = session.client.stack(owner, environment, loaded.stack)
     findings = [*target.check(loaded.json)["findings"], *_built(loaded, registry, owner)]
     return Checked(loaded.stack, loaded.file, findings, f"{session.url}/rules")
@@ -159,16 +164,14 @@ def _checked(
 
 def _checked_here(
     session: Session,
-    names: list[str] | None,
-    env_files: list[str] | None,
-    stack: str | None,
+    asked: compose_files.Asked,
     site: Site,
     ground: policy.Ground,
     *,
     registry: str,
 ) -> Checked:
     owner = session.stored_project or ANY_PROJECT
-    loaded = _load(names, env_files, stack, registry, owner, session.stored_environment or site.environments[0].name)
+    loaded = _load(asked, registry, owner, session.stored_environment or site.environments[0].name)
     spec = compose.lower(loaded.submission, stack=loaded.stack, registry_host=registry, project=owner)
     known = policy.Known(images=facts_here(spec), now=datetime.now(UTC))
     positions = loaded.submission.positions

@@ -12,7 +12,7 @@ import typer
 
 from spin import compose
 from spin.cli import files as compose_files
-from spin.cli.options import EnvFileOption, EnvironmentOption, FileOption, ProjectOption, StackOption
+from spin.cli.options import EnvFileOption, EnvironmentOption, FileOption, ProfileOption, ProjectOption, StackOption
 from spin.cli.output import data, message
 from spin.cli.refs import parse_ref
 from spin.cli.session import Session
@@ -48,6 +48,7 @@ def diagram(
     stack: StackOption = None,
     project: ProjectOption = None,
     env_files: EnvFileOption = None,
+    profiles: ProfileOption = None,
 ) -> None:
     """Draw a stack, with the list of its public and private ports.
 
@@ -61,7 +62,8 @@ def diagram(
         if target is not None and not _is_file(target):
             drawn = _running(session, target)
         else:
-            drawn = _described(session, files if target is None else [target], env_files, stack, environment)
+            asked = compose_files.Asked(files if target is None else [target], env_files, stack, profiles)
+            drawn = _described(session, asked, environment)
     written = _FORMS[chosen](drawn)
     if output is None:
         data(written.rstrip("\n"))
@@ -107,9 +109,7 @@ def _without_digests(spec: StackSpec) -> StackSpec:
     return replace(spec, services=tuple(named))
 
 
-def _described(
-    session: Session, names: list[str] | None, env_files: list[str] | None, stack: str | None, environment: str | None
-) -> Picture:
+def _described(session: Session, asked: compose_files.Asked, environment: str | None) -> Picture:
     """What a Compose file describes, in the site's terms where a platform answers, else in those of a site with no site file."""
     site = Site()
     try:
@@ -122,7 +122,7 @@ def _described(
         known = True
     owner = (_project(session) if known else session.stored_project) or _ANY_PROJECT
     added = {"SPIN_REGISTRY": registry, "SPIN_PROJECT": owner, "SPIN_ENVIRONMENT": where}
-    loaded = compose_files.load(names, env_files, stack, added)
+    loaded = compose_files.load(asked, added)
     spec = compose.lower(loaded.submission, stack=loaded.stack, registry_host=registry, project=owner)
     around = _around(session, loaded.stack, where) if known else Surroundings.of_site(loaded.stack, where, site)
     return picture(_without_digests(spec), around)

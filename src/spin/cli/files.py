@@ -1,4 +1,4 @@
-"""Finding and reading the user's Compose files, the way Docker Compose does. Everything the server must not open is read here."""
+"""Finding the user's Compose files, the way Docker Compose does. Everything the server must not open is read on this side."""
 
 from __future__ import annotations
 
@@ -9,16 +9,29 @@ from pathlib import Path
 from typing import Any
 
 from spin import compose
-from spin.cli.inputs import read_file, read_text
+from spin.cli.directory import Directory
+from spin.cli.inputs import read_text
 from spin.cli.output import message
 from spin.errors import InvalidInput
 from spin.kit.canonical import primitive
+from spin.model.finding import Finding
 from spin.model.names import StackName, check_name, stack_name_from
 from spin.model.submission import Submission
 
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 """Docker Compose's own order of preference."""
 OVERRIDES = ("compose.override.yaml", "compose.override.yml", "docker-compose.override.yml", "docker-compose.override.yaml")
+_YES = ("1", "t", "true")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the options of one invocation say about the files."""
+
+    files: Sequence[str] | None = None
+    env_files: Sequence[str] | None = None
+    stack: str | None = None
+    profiles: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +41,10 @@ class Sources:
     directory: Path
     files: tuple[tuple[str, str], ...]
     """(name for messages, text), in the order in which they are merged."""
-    dotenv: str | None
+    variables: Mapping[str, str]
+    """The shell's, and those of `.env` or the files in its place."""
+    rancher: tuple[str, str] | None
+    notices: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,42 +64,93 @@ class Loaded:
         return converted
 
 
-def load(files: Sequence[str] | None, env_files: Sequence[str] | None, stack: str | None, added: Mapping[str, str]) -> Loaded:
+def load(asked: Asked, added: Mapping[str, str]) -> Loaded:
     """Read, merge and interpolate. `added` are Spin's own variables; they win. Raises InvalidInput."""
-    sources = find(files, env_files, os.environ)
-    variables = {**os.environ, **added}
-    submission = compose.load(sources.files, variables, lambda path: read(sources.directory, path), dotenv=sources.dotenv)
-    return Loaded(submission, _stack_name(stack, submission, sources.directory), sources.directory, sources.files[0][0])
+    sources = find(asked.files, asked.env_files, os.environ)
+    directory = Directory(sources.directory)
+    chosen = asked.stack or sources.variables.get("COMPOSE_PROJECT_NAME") or None
+    submission = compose.load(
+        sources.files,
+        {**sources.variables, **added},
+        directory.read,
+        look=directory.look,
+        profiles=asked.profiles or (),
+        rancher=sources.rancher,
+        name=chosen,
+        usual_name=_usual_name(sources.directory),
+        notices=sources.notices,
+    )
+    return Loaded(submission, _stack_name(chosen, submission, sources.directory), sources.directory, sources.files[0][0])
+
+
+def _usual_name(directory: Path) -> str | None:
+    try:
+        return stack_name_from(directory.name)
+    except InvalidInput:
+        return None
 
 
 def _stack_name(given: str | None, submission: Submission, directory: Path) -> StackName:
     if given:
         return StackName(check_name("stack", given))
-    suggested = os.environ.get("COMPOSE_PROJECT_NAME") or compose.suggested_name(submission)
-    if suggested:
-        return StackName(check_name("stack", suggested))
-    try:
-        return stack_name_from(directory.name)
-    except InvalidInput:
-        raise InvalidInput(f"The directory {directory} gives no name for the stack. Name it with -s NAME.") from None
+    if suggested := compose.suggested_name(submission):
+        return stack_name_from(suggested)
+    if usual := _usual_name(directory):
+        return StackName(usual)
+    raise InvalidInput(f"The directory {directory} gives no name for the stack. Name it with -s NAME.")
 
 
-def read(directory: Path, path: str) -> bytes:
-    """The bytes of a path that is written in a Compose file. Raises OSError."""
-    return read_file(directory / Path(path).expanduser())
+def find(files: Sequence[str] | None, env_files: Sequence[str] | None, shell: Mapping[str, str]) -> Sources:
+    """The files to load: those named, else COMPOSE_FILE, else the nearest directory upwards with a Compose file in it.
 
-
-def find(files: Sequence[str] | None, env_files: Sequence[str] | None, environment: Mapping[str, str]) -> Sources:
-    """The files to load: those named, else COMPOSE_FILE, else the nearest directory upwards with a Compose file in it."""
+    COMPOSE_FILE and the others of Compose's own variables may stand in `.env` too, as Docker Compose has it: in that of the present
+    directory where no file is named, then in that of the project.
+    """
     names = list(files or [])
-    if not names and environment.get("COMPOSE_FILE"):
-        names = environment["COMPOSE_FILE"].split(environment.get("COMPOSE_PATH_SEPARATOR") or os.pathsep)
+    notices: list[Finding] = []
+    variables = dict(shell)
+    if named := list(env_files or _several(shell.get("COMPOSE_ENV_FILES", ""), ",")):
+        _add_variables([(name, read_text(name)) for name in named], variables, notices)
+    elif not names:
+        _add_variables(_dotenv(Path.cwd(), shell), variables, notices)
+    if not names:
+        names = _several(variables.get("COMPOSE_FILE", ""), variables.get("COMPOSE_PATH_SEPARATOR") or os.pathsep)
     if not names:
         names = [str(path) for path in _discover(Path.cwd())]
     first = names[0]
     directory = Path.cwd() if first == "-" else Path(first).absolute().parent
+    if not named and (files or directory != Path.cwd()):
+        _add_variables(_dotenv(directory, shell), variables, notices)
     texts = tuple(("stdin" if name == "-" else _shown(name), read_text(name)) for name in names)
-    return Sources(directory, texts, _dotenv(directory, env_files))
+    return Sources(directory, texts, variables, _rancher(directory, first), tuple(notices))
+
+
+def _several(text: str, separator: str) -> list[str]:
+    return [part for part in text.split(separator) if part]
+
+
+def _add_variables(files: list[tuple[str, str]], variables: dict[str, str], notices: list[Finding]) -> None:
+    """Those of the files which are not set yet; later files win over earlier ones."""
+    found, told = compose.variables(files, variables)
+    variables |= {key: value for key, value in found.items() if key not in variables}
+    notices += told
+
+
+def _dotenv(directory: Path, shell: Mapping[str, str]) -> list[tuple[str, str]]:
+    path = directory / ".env"
+    if shell.get("COMPOSE_DISABLE_ENV_FILE", "").lower() in _YES or not path.is_file():
+        return []
+    return [(_shown(str(path)), read_text(str(path)))]
+
+
+def _rancher(directory: Path, first: str) -> tuple[str, str] | None:
+    """The file that the original's CLI read beside the Compose file."""
+    if first == "-":
+        return None
+    for name in compose.RANCHER_NAMES:
+        if (directory / name).is_file():
+            return _shown(str(directory / name)), read_text(str(directory / name))
+    return None
 
 
 def _discover(start: Path) -> list[Path]:
@@ -105,10 +172,3 @@ def _shown(name: str) -> str:
         return str(path.relative_to(Path.cwd())) if path.is_absolute() else name
     except ValueError:
         return name
-
-
-def _dotenv(directory: Path, env_files: Sequence[str] | None) -> str | None:
-    if env_files:
-        return "\n".join(read_text(name) for name in env_files)
-    path = directory / ".env"
-    return read_text(str(path)) if path.is_file() else None

@@ -9,7 +9,7 @@ import typer
 from spin import compose
 from spin.cli import docker
 from spin.cli import files as compose_files
-from spin.cli.options import EnvFileOption, FileOption, ProjectOption, StackOption
+from spin.cli.options import EnvFileOption, FileOption, ProfileOption, ProjectOption, StackOption
 from spin.cli.output import data, message
 from spin.cli.session import Session
 from spin.errors import Failed, InvalidInput, NotFound, Unavailable
@@ -26,6 +26,7 @@ def build(
     stack: StackOption = None,
     project: ProjectOption = None,
     env_files: EnvFileOption = None,
+    profiles: ProfileOption = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Build every step anew.")] = False,
     pull: Annotated[bool, typer.Option("--pull", help="Fetch newer base images.")] = False,
 ) -> None:
@@ -35,7 +36,7 @@ def build(
     Prints each image's name.
     """
     with Session(project=project) as session:
-        loaded, builds = _builds(session, services, files, env_files, stack)
+        loaded, builds = _builds(session, services, compose_files.Asked(files, env_files, stack, profiles))
     for wanted in builds:
         message(f"[{wanted.service}] building {wanted.image}")
         arguments = docker.build_arguments(wanted, loaded.directory)
@@ -53,6 +54,7 @@ def push(
     stack: StackOption = None,
     project: ProjectOption = None,
     env_files: EnvFileOption = None,
+    profiles: ProfileOption = None,
 ) -> None:
     """Push built images to the site's registry.
 
@@ -61,7 +63,7 @@ def push(
     """
     with Session(project=project) as session:
         session.require_sign_in()
-        _, builds = _builds(session, services, files, env_files, stack)
+        _, builds = _builds(session, services, compose_files.Asked(files, env_files, stack, profiles))
         missing = [b.service for b in builds if docker.inspect_image(b.image) is None]
         if missing:
             raise NotFound(f"Not built here yet: {', '.join(missing)}. Run `spin build` first.")
@@ -78,12 +80,12 @@ def push(
 
 
 def _builds(
-    session: Session, services: list[str] | None, names: list[str] | None, env_files: list[str] | None, stack: str | None
+    session: Session, services: list[str] | None, asked: compose_files.Asked
 ) -> tuple[compose_files.Loaded, tuple[Build, ...]]:
     """What is to be built, under which names. Raises InvalidInput for a service that is not built."""
     registry = _registry(session)
     owner = session.stored_project or session.project
-    loaded = compose_files.load(names, env_files, stack, {"SPIN_REGISTRY": registry, "SPIN_PROJECT": owner})
+    loaded = compose_files.load(asked, {"SPIN_REGISTRY": registry, "SPIN_PROJECT": owner})
     builds = compose.builds(loaded.submission, stack=loaded.stack, registry_host=registry, project=owner)
     known = [b.service for b in builds]
     unknown = [s for s in services or () if s not in known]

@@ -29,6 +29,10 @@ EnvFileOption: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--env-file", metavar="FILE", help="Variables for the Compose file instead of .env; repeat to merge."),
 ]
+ProfileOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--profile", metavar="NAME", help="Profile to activate; repeat for several. Default: COMPOSE_PROFILES."),
+]
 StackOption: TypeAlias = Annotated[
     str | None,
     typer.Option(

@@ -19,6 +19,7 @@ from spin.cli.options import (
     FileOption,
     JsonOption,
     NoteOption,
+    ProfileOption,
     ProjectOption,
     StackOption,
     TimeoutOption,
@@ -37,6 +38,7 @@ def up(
     stack: StackOption = None,
     project: ProjectOption = None,
     env_files: EnvFileOption = None,
+    profiles: ProfileOption = None,
     detach: DetachOption = False,
     wait: WaitOption = False,
     timeout: TimeoutOption = FOLLOW_SECONDS,
@@ -78,10 +80,10 @@ def up(
     if render:
         from spin.cli import check  # noqa: PLC0415 - brings the rules, which take a while to import
 
-        check.render(files=files, environment=environment, stack=stack, project=project, env_files=env_files)
+        check.render(files=files, environment=environment, stack=stack, project=project, env_files=env_files, profiles=profiles)
         return
     with Session(environment=environment, project=project) as session:
-        loaded, target = _load(session, files, env_files, stack)
+        loaded, target = _load(session, compose_files.Asked(files, env_files, stack, profiles))
         if confirm_upgrade:
             confirm_it(target, detach=detach, timeout=timeout)
             return
@@ -119,11 +121,12 @@ def plan(
     stack: StackOption = None,
     project: ProjectOption = None,
     env_files: EnvFileOption = None,
+    profiles: ProfileOption = None,
     json: JsonOption = False,
 ) -> None:
     """Print what `up` would add, change and remove; change nothing."""
     with Session(environment=environment, project=project) as session:
-        loaded, target = _load(session, files, env_files, stack)
+        loaded, target = _load(session, compose_files.Asked(files, env_files, stack, profiles))
         preview = target.plan(loaded.json)
         if json:
             json_data(preview)
@@ -135,10 +138,8 @@ def plan(
         stop_if_refused(preview, target)
 
 
-def _load(
-    session: Session, names: list[str] | None, env_files: list[str] | None, stack: str | None
-) -> tuple[compose_files.Loaded, Stack]:
+def _load(session: Session, asked: compose_files.Asked) -> tuple[compose_files.Loaded, Stack]:
     session.require_sign_in()
     added = {"SPIN_REGISTRY": session.registry, "SPIN_PROJECT": session.project, "SPIN_ENVIRONMENT": session.environment}
-    loaded = compose_files.load(names, env_files, stack, added)
+    loaded = compose_files.load(asked, added)
     return loaded, session.client.stack(session.project, session.environment, loaded.stack)

@@ -16,6 +16,8 @@ MOST_ID = 2**31 - 1
 """Largest user and group id."""
 DEFAULT_NETWORK = "default"
 _OPTIONS = ("ro", "rw", "nocopy")
+_NO_CONCERN = ("z", "Z", "cached", "delegated", "consistent")
+"""Options of a volume that other machines go by: labels of SELinux, consistency on macOS. Docker ignores them too elsewhere."""
 _BIND_OPTIONS = frozenset({"ro", "rw", "private", "rprivate", "cached", "delegated", "consistent"})
 """Options of a path of the host that can be carried out; the last three mean something on macOS only, and nothing here."""
 _TMPFS_FLAGS = frozenset({"rw", "noexec", "nosuid", "nodev"})
@@ -68,7 +70,7 @@ def _short_volume(item: Cursor) -> Mount | Bind | None:
                 item.fail(f"the mount option {quoted(option)} is not carried out for a path of the host; use ro or rw.")
         return Bind(source, _below_root(item, form.target), "ro" in form.options)
     for option in form.options:
-        if option not in _OPTIONS:
+        if option not in (*_OPTIONS, *_NO_CONCERN):
             item.fail(f"the mount option {quoted(option)} is not known; use ro, rw or nocopy.")
     return Mount(
         _volume_name(item, form.source), _below_root(item, form.target), "ro" in form.options, nocopy="nocopy" in form.options

@@ -1,10 +1,10 @@
 """`.env` and `env_file` texts, by the rules of Docker Compose.
 
 # comment
-KEY=value            text to the end of the line, trimmed; ` #` begins a comment; variables are interpolated
+KEY=value            text to the end of the line, trimmed; a blank and `#` begin a comment; variables are interpolated
 export KEY=value     the same
 KEY='value'          as it stands, `\\'` for a quote; may span lines
-KEY="value"          with \\n \\r \\t \\\\ \\" \\$ and interpolated; may span lines
+KEY="value"          with \\n \\t \\\\ \\" \\$ \\0101 and the like, and interpolated; may span lines
 KEY                  the variable of that name from the environment, if it is set
 """
 
@@ -12,28 +12,38 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from spin.compose.interpolate import Scope
 from spin.compose.nodes import Position, fail
 from spin.kit.text import quoted
 
-_LINE = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<key>[A-Za-z0-9_.\-]+)[ \t]*(?P<sign>[=:]?)[ \t]*")
+_LINE = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<key>[\w.\-\[\]]+)[ \t]*(?P<sign>[=:]?)[ \t]*")
 _BLANK = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
 _QUOTED = {"'": re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL), '"': re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)}
-_COMMENT = re.compile(r"(?:^|[ \t])#.*")
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"'}
-_BACKSLASH = re.compile(r"\\(.)", re.DOTALL)
+_COMMENT = re.compile(r" #.*")
+_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"', "$": "$$"}
+_BACKSLASH = re.compile(r"\\(0[0-7]{3}|.)", re.DOTALL)
 
 
 def parse_env(
-    text: str, file: str, scope: Scope, *, earlier: Mapping[str, str] | None = None, raw: bool = False
+    text: str,
+    file: str,
+    scope: Scope,
+    *,
+    earlier: Mapping[str, str] | None = None,
+    earlier_wins: bool = False,
+    raw: bool = False,
 ) -> dict[str, str]:
     """The variables that `text` sets. Raises InvalidInput with file, line and column.
 
-    Variables in values are those of `scope`, then those set further up, then `earlier` (from files read before). `raw`: the
-    format of `docker run --env-file`, where quotes and `$` mean nothing.
+    Variables in values are those of `scope`, then `earlier` (from files read before; first of all if they are to win, as in Compose's
+    `env_file`), then those set further up. `raw`: the format of `docker run --env-file`, where quotes and `$` mean nothing.
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    earlier = earlier or {}
+    if earlier_wins:
+        scope = replace(scope, variables={**scope.variables, **earlier})
     found: dict[str, str] = {}
     at = 0
     while at < len(text):
@@ -57,7 +67,7 @@ def parse_env(
             found[line["key"]] = text[line.start("sign") + 1 : end]
             at = end + 1
         else:
-            found[line["key"]], at = _value(text, line.end(), end, file, scope, {**(earlier or {}), **found})
+            found[line["key"]], at = _value(text, line.end(), end, file, scope, {**found, **earlier})
     return found
 
 
@@ -88,11 +98,11 @@ def _value(text: str, start: int, end: int, file: str, scope: Scope, known: Mapp
     if not match:
         fail(where, f"the quote {quote} that begins here is never closed; add the missing quote.")
     after = _BLANK.match(text, match.end())
-    if not after:
+    following = None if after else _LINE.match(text, match.end())
+    if after is None and (following is None or not following["sign"]):
         fail(_position(text, match.end(), file), "text follows the closing quote; put the whole value in quotes.")
-    if quote == "'":
-        return match[1].replace("\\'", "'"), after.end()
-    return _double_quoted(match[1], where, scope, known), after.end()
+    end = after.end() if after else match.end()
+    return match[1].replace("\\'", "'") if quote == "'" else _double_quoted(match[1], where, scope, known), end
 
 
 def _double_quoted(inner: str, where: Position, scope: Scope, known: Mapping[str, str]) -> str:
@@ -102,6 +112,6 @@ def _double_quoted(inner: str, where: Position, scope: Scope, known: Mapping[str
     for match in _BACKSLASH.finditer(inner):
         pieces.append(inner[at : match.start()])
         character = match[1]
-        pieces.append("$$" if character == "$" else _ESCAPES.get(character, match[0]))
+        pieces.append(chr(int(character, 8)) if len(character) > 1 else _ESCAPES.get(character, match[0]))
         at = match.end()
     return scope.text("".join(pieces) + inner[at:], where, extra=known)

@@ -5,6 +5,7 @@
     ${V:?e} ${V?e}   an error saying `e` where V is not set (with `:`, or empty)
     ${V:+r} ${V+r}   `r` where V is set (with `:`, and not empty), else blank
     $$               a `$`
+    $                a `$` too, where no name and no brace follows: `$5`, `$(date)`
 
 `d`, `e` and `r` may hold variables in turn. Keys are left alone, only values are interpolated; a number that comes out of it is
 still text and becomes a number where the key takes one.
@@ -59,7 +60,8 @@ def substitute(text: str, lookup: Callable[[str], str | None], unset: Callable[[
             parts.append(_plain(match[0], lookup, unset))
             at = match.end()
         else:
-            raise TemplateError(f"a `$` in {quoted(text)} begins no variable; {_ESCAPE}.")
+            parts.append("$")
+            at = dollar + 1
     parts.append(text[at:])
     if sum(map(len, parts)) > MAX_VALUE:
         raise TemplateError(f"the value is longer than {MAX_VALUE} characters after interpolation; shorten the variables in it.")
@@ -67,19 +69,21 @@ def substitute(text: str, lookup: Callable[[str], str | None], unset: Callable[[
 
 
 def _closing(text: str, dollar: int) -> int:
-    """Index of the brace that closes the `${` at `dollar`."""
-    depth, at = 1, dollar + 2
-    while at < len(text):
-        if text.startswith(("$$", "${"), at):
-            depth += text[at + 1] == "{"
-            at += 2
-            continue
-        if text[at] == "}":
+    """Index of the brace that closes the `${` at `dollar`: braces in a default are counted, whatever they are. Where they do not come out
+    even, the last brace of the text closes it, as in Compose.
+    """
+    depth = 0
+    for at in range(dollar + 1, len(text)):
+        if text[at] == "{":
+            depth += 1
+        elif text[at] == "}":
             depth -= 1
             if not depth:
                 return at
-        at += 1
-    raise TemplateError(f"a `${{` in {quoted(text)} has no closing `}}`; add it, or {_ESCAPE}.")
+    last = text.rfind("}")
+    if last <= dollar:
+        raise TemplateError(f"a `${{` in {quoted(text)} has no closing `}}`; add it, or {_ESCAPE}.")
+    return last
 
 
 def _plain(name: str, lookup: Callable[[str], str | None], unset: Callable[[str], None]) -> str:

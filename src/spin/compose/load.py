@@ -1,33 +1,38 @@
 """All that happens on the workstation: files in, a resolved submission out.
 
-    parse -> interpolate (each file) -> merge -> env_file, configs and secrets read in -> checked by lowering it once
+    parse -> interpolate, include, extends (each file) -> merge -> rancher-compose.yml -> profiles
+    -> env_file, label_file, binds, configs and secrets read in -> checked by lowering it once
 
 The last step finds wrong types and missing references here, with line and column, before anything is sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from spin.compose.binds import carry
 from spin.compose.cursor import Cursor
+from spin.compose.documents import Project, gather
 from spin.compose.envfile import parse_env
+from spin.compose.environment import resolve_environment, resolve_labels
 from spin.compose.interpolate import Scope, interpolate
 from spin.compose.lower import lower_document
-from spin.compose.mappings import pairs
-from spin.compose.merge import merge
 from spin.compose.nodes import Node, Position, below, fail
 from spin.compose.notices import PORT_NOT_PUBLISHED
 from spin.compose.parse import parse
+from spin.compose.profiles import active_profiles, select
 from spin.compose.published import port_forms
+from spin.compose.rancher import with_rancher
 from spin.compose.service import Target
+from spin.compose.workspace import Look, Workspace, unreadable
 from spin.errors import InvalidInput
-from spin.kit.text import quoted
 from spin.model.finding import Finding
 from spin.model.submission import Submission
 
 _TRIAL = Target("stack", "registry.invalid", "project")
 """Where the stack would live does not matter for whether the file is right."""
+_PROJECT = "COMPOSE_PROJECT_NAME"
 
 
 def load(
@@ -35,35 +40,78 @@ def load(
     variables: Mapping[str, str],
     read: Callable[[str], bytes],
     *,
+    look: Callable[[str], Look] | None = None,
     dotenv: str | None = None,
     dotenv_name: str = ".env",
+    profiles: Iterable[str] = (),
+    rancher: tuple[str, str] | None = None,
+    name: str | None = None,
+    usual_name: str | None = None,
+    notices: Iterable[Finding] = (),
 ) -> Submission:
     """The Compose files (name, text), merged in order and resolved.
 
     `variables` are the shell's (and SPIN_REGISTRY, SPIN_PROJECT); they win over those of the text `dotenv`. `read` gives the
-    contents of a path as written in the document (env_file, configs, secrets) and raises OSError where it cannot. Only what
-    services use is read. Raises InvalidInput, its message beginning `file:line:column:`.
+    contents of a path as written in the document (include, extends, env_file, label_file, configs, secrets) and raises OSError where
+    it cannot; `look` says what a bind leads to (without it, binds stay as they are). Of configs and secrets only what services use
+    is read. `profiles` are those asked for, `rancher` is a rancher-compose.yml (name, text). `name` is the stack's name if it is
+    chosen, `usual_name` what it is where the file does not say either; both are for `${COMPOSE_PROJECT_NAME}` only.
+    `notices` are passed on.
+
+    Raises InvalidInput, its message beginning `file:line:column:`.
     """
     if not files:
         raise InvalidInput("There is no Compose file to read; name one with -f.")
     scope = Scope(variables)
     if dotenv is not None:
         scope.variables = {**parse_env(dotenv, dotenv_name, scope), **variables}
-    tree = merge([interpolate(parse(text, name), scope) for name, text in files])
+    workspace = Workspace(read, look) if look else Workspace(read)
+    trees = [(file, parse(text, file)) for file, text in files]
+    if project := name or _named(trees, scope) or usual_name:
+        scope.variables = {**scope.variables, _PROJECT: project}
+    tree = gather(trees, Project(scope, workspace))
+    found: list[Finding] = []
+    if rancher:
+        tree, found = with_rancher(tree, interpolate(parse(rancher[1], rancher[0]), scope))
     places: dict[str, Position] = {}
     document: dict[str, Any] = {}
     blobs: dict[str, bytes] = {}
     _flatten(tree, document, places, blobs)
     positions = {path: str(position) for path, position in places.items()}
     root = Cursor(document, "", positions)
+    select(root, active_profiles(profiles, scope.variables))
     for _, service in _section(root, "services"):
-        _resolve_environment(service, scope, read)
-    configs = {**blobs, **_contents(root, "configs", scope.variables, read)}
-    secrets = _contents(root, "secrets", scope.variables, read)
-    notices = (*scope.notices, *_unpublished(root, positions))
-    submission = Submission(document, configs, secrets, positions, notices)
+        resolve_environment(service, scope, workspace)
+        resolve_labels(service, scope, workspace)
+    if look:
+        found += carry(root, workspace)
+    configs = {**blobs, **_contents(root, "configs", scope.variables, workspace)}
+    secrets = _contents(root, "secrets", scope.variables, workspace)
+    found = [*notices, *scope.notices, *found, *_unpublished(root, positions)]
+    submission = Submission(document, configs, secrets, positions, tuple(found))
     lower_document(submission, _TRIAL)
     return submission
+
+
+def variables(files: Sequence[tuple[str, str]], shell: Mapping[str, str]) -> tuple[dict[str, str], tuple[Finding, ...]]:
+    """What the texts (name, text) of `.env`, or of the files in its place, set; and what was noticed. The shell's variables are used in
+    their values; a later file wins over an earlier one. Raises InvalidInput.
+    """
+    scope = Scope(shell)
+    found: dict[str, str] = {}
+    for name, text in files:
+        found |= parse_env(text, name, scope, earlier=found)
+    return found, tuple(scope.notices)
+
+
+def _named(trees: Sequence[tuple[str, Node]], scope: Scope) -> str | None:
+    """The last `name` at the top of a file, where variables may stand in it."""
+    found = None
+    for _, tree in trees:
+        node = tree.value.get("name") if isinstance(tree.value, dict) else None
+        if node is not None and isinstance(node.value, str) and node.value:
+            found = scope.text(node.value, node.at, "name")
+    return found
 
 
 def suggested_name(submission: Submission) -> str | None:
@@ -114,63 +162,21 @@ def _section(root: Cursor, key: str) -> list[tuple[str, Cursor]]:
     return [(name, entry) for name, entry in section.entries() if isinstance(entry.value, dict)] if section else []
 
 
-def _resolve_environment(service: Cursor, scope: Scope, read: Callable[[str], bytes]) -> None:
-    """Fold `env_file` into `environment`, and take variables without a value from the scope."""
-    found: dict[str, str] = {}
-    files = service.value.pop("env_file", None)
-    if files is not None:
-        cursor = service.at("env_file", files)
-        for item in cursor.items() if isinstance(files, list) else [cursor]:
-            found.update(_env_file(item, scope, found, read))
-    environment = service.get("environment")
-    given = pairs(environment)
-    resolved = {**found, **{k: scope.variables.get(k) if v is None else v for k, v in given.items()}}
-    if environment is not None or found:
-        service.value["environment"] = {k: v for k, v in resolved.items() if v is not None}
-
-
-def _env_file(item: Cursor, scope: Scope, earlier: Mapping[str, str], read: Callable[[str], bytes]) -> dict[str, str]:
-    required, raw, path = True, False, item
-    if item.is_mapping():
-        given, must, form = item.get("path"), item.get("required"), item.get("format")
-        if given is None:
-            item.fail("the entry has no `path`; write the path of the file.")
-        if form and form.value != "raw":
-            form.fail(f"{quoted(form.value)} is not a format; leave `format` out, or write raw.")
-        path, required, raw = given, must.boolean() if must else True, form is not None
-    try:
-        data = read(path.line())
-    except OSError as error:
-        if not required and isinstance(error, FileNotFoundError):
-            return {}
-        path.fail(_unreadable(path.line(), error))
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        path.fail(f"{quoted(path.line())} is not UTF-8 text; save it as UTF-8.")
-    return parse_env(text, path.line(), scope, earlier=earlier, raw=raw)
-
-
-def _unreadable(path: str, error: OSError) -> str:
-    reason = "there is no such file" if isinstance(error, FileNotFoundError) else error.strerror or "it cannot be read"
-    return f"{quoted(path)} cannot be read: {reason}; correct the path or create the file."
-
-
-def _contents(root: Cursor, section: str, variables: Mapping[str, str], read: Callable[[str], bytes]) -> dict[str, bytes]:
+def _contents(root: Cursor, section: str, variables: Mapping[str, str], workspace: Workspace) -> dict[str, bytes]:
     """Contents of the configs or secrets that services use, from `file`, `environment` or `content`."""
     used = {name for _, service in _section(root, "services") for name in _used(service, section)}
     found: dict[str, bytes] = {}
     for name, entry in _section(root, section):
         file, variable, content = entry.get("file"), entry.get("environment"), entry.get("content")
-        if name not in used:
-            continue
         if sum(x is not None for x in (file, variable, content)) > 1:
             entry.fail("the content is given twice; keep one of `file`, `environment`, `content`.")
+        if name not in used:
+            continue
         if file:
             try:
-                found[name] = read(file.line())
+                found[name] = workspace.read(file.line())
             except OSError as error:
-                file.fail(_unreadable(file.line(), error))
+                file.fail(unreadable(file.line(), error))
         elif variable:
             if (value := variables.get(variable.line())) is None:
                 variable.fail(f"the variable {variable.line()} is not set; set it, or write `file:`.")

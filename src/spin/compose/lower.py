@@ -40,6 +40,8 @@ def lower(submission: Submission, *, stack: StackName, registry_host: str, proje
 def lower_document(submission: Submission, target: Target) -> StackSpec:
     """`lower`, for a stack with that place."""
     root = Cursor(submission.document, "", submission.positions)
+    if include := root.get("include"):
+        include.fail("only the workstation has these files; send the document as `spin up` does, with what is in them.")
     services = _services(root, target)
     joined = {a.network for s in services for a in s.networks}
     mounted = {m.volume for s in services for m in s.mounts}

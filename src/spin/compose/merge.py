@@ -3,18 +3,20 @@
     mappings              merged key by key, the later file wins
     single values         replaced by the later file
     lists                 joined, the later file's items after the earlier one's
-    command, entrypoint, healthcheck.test            replaced as a whole
+    command, entrypoint, healthcheck.test            replaced as a whole, also by nothing (null)
     environment, labels, args, depends_on, networks  brought into mapping form, then merged
-    ports                 joined; the same port of host and container stands once
-    volumes, secrets, configs, tmpfs                 merged by the path in the container
+    ulimits, logging of another driver               replaced as a whole
+    ports                                            joined; the same port of host and container stands once
+    volumes, secrets, configs, devices               joined; the later entry for a path in the container takes the earlier one's place
     cap_add, expose, and other lists of plain values in a service    joined without repetition
 
-`!reset` takes a key away, `!override` puts the later value in the place of the earlier one as it is. An empty value (null) in a
-later file changes nothing.
+`!reset` takes a key away, `!override` puts the later value in the place of the earlier one as it is. Any other empty value (null) in a
+later file changes nothing. `overlay` is also what `extends` and `include` do.
 """
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
@@ -25,6 +27,7 @@ from spin.compose.nodes import Node, Position, below, fail
 from spin.compose.scalars import as_text
 
 Rule: TypeAlias = Callable[[Node, Node, str], Node]
+Index: TypeAlias = Callable[[Node, str], str]
 
 _SECTIONS = ("services", "networks", "volumes", "configs", "secrets")
 
@@ -33,18 +36,20 @@ def merge(trees: list[Node]) -> Node:
     """The trees as one, in order; orders (`!reset`, `!override`) are carried out also in a single tree. Raises InvalidInput."""
     result = trees[0]
     for tree in trees[1:]:
-        result = _merge(result, tree, "", ())
-    return _settle(result, "")
+        result = overlay(result, tree, "", ())
+    return settle(result)
 
 
-def _merge(base: Node, over: Node, path: str, way: tuple[str, ...]) -> Node:
-    if over.tag is not None:
+def overlay(base: Node, over: Node, path: str, way: tuple[str, ...]) -> Node:
+    """`over` laid over `base`, both at `way` from the top of a file; orders stay in it until `settle`. Raises InvalidInput."""
+    if over.tag is not None or base.tag == "!reset":
         return over
-    if over.value is None:
+    rule = _rule(way)
+    if over.value is None and rule is not _replace:
         return base
-    if base.value is None or base.tag == "!reset":
+    if base.value is None:
         return over
-    if rule := _rule(way):
+    if rule:
         return rule(base, over, path)
     if isinstance(base.value, dict) and isinstance(over.value, dict):
         return _mappings(base, over, path, way)
@@ -61,7 +66,7 @@ def _mappings(base: Node, over: Node, path: str, way: tuple[str, ...]) -> Node:
     values, keys = dict(base.value), dict(base.keys)
     for key, child in over.value.items():
         if key in values:
-            values[key] = _merge(values[key], child, below(path, key), (*way, key))
+            values[key] = overlay(values[key], child, below(path, key), (*way, key))
             if values[key] is child:
                 keys[key] = over.keys[key]
         else:
@@ -69,16 +74,19 @@ def _mappings(base: Node, over: Node, path: str, way: tuple[str, ...]) -> Node:
     return replace(base, value=values, keys=keys)
 
 
-def _settle(node: Node, path: str) -> Node:
-    """The tree with its orders carried out."""
+def settle(node: Node, path: str = "", way: tuple[str, ...] = ()) -> Node:
+    """The tree with its orders carried out, and lists of things that can be there only once without repetition."""
     if isinstance(node.value, dict):
-        kept = {k: _settle(v, below(path, k)) for k, v in node.value.items() if v.tag != "!reset"}
+        kept = {k: settle(v, below(path, k), (*way, k)) for k, v in node.value.items() if v.tag != "!reset"}
         return replace(node, value=kept, keys={k: node.keys[k] for k in kept}, tag=None)
     if isinstance(node.value, list):
         for item in node.value:
             if item.tag:
                 fail(item.at, f"{item.tag} cannot stand on an item of a list; write it at the key of the list.", key=path)
-        return replace(node, value=[_settle(v, below(path, i)) for i, v in enumerate(node.value)], tag=None)
+        items = [settle(v, below(path, i), (*way, "")) for i, v in enumerate(node.value)]
+        if len(items) > 1 and len(way) > 2 and way[0] == "services" and (index := _index(way[2:])):
+            items = _once(items, index, path)
+        return replace(node, value=items, tag=None)
     return replace(node, tag=None) if node.tag else node
 
 
@@ -87,7 +95,11 @@ def _rule(way: tuple[str, ...]) -> Rule | None:
     if len(way) < 3 or way[0] not in _SECTIONS:
         return None
     if way[0] == "services":
+        if len(way) == 4 and way[2] == "ulimits":
+            return _replace
         return _SERVICE.get(way[2:])
+    if way[0] == "networks" and way[2:] == ("ipam", "config"):
+        return _pools
     return _by_key if way[2:] == ("labels",) else None
 
 
@@ -149,95 +161,124 @@ def _context(node: Node) -> Node:
     return node if isinstance(node.value, dict) else replace(node, value={"context": node}, keys={"context": node.at})
 
 
-def _union(base: Node, over: Node, path: str) -> Node:
-    """Lists (or one value) of plain values, each once."""
-    seen: dict[str, Node] = {}
-    for item in (*_items(base, path, single=True), *_items(over, path, single=True)):
-        seen.setdefault(as_text(item.value) if isinstance(item.value, str | int | float) else f"{item.at}", item)
-    return replace(base, value=list(seen.values()))
-
-
-def _joined(base: Node, over: Node, path: str) -> Node:
-    """Lists (or one value), joined as they are: `env_file`."""
+def _sequence(base: Node, over: Node, path: str) -> Node:
+    """Lists, or one value in the place of a list."""
     return replace(base, value=[*_items(base, path, single=True), *_items(over, path, single=True)])
 
 
-def _ports(base: Node, over: Node, path: str) -> Node:
+def _logging(base: Node, over: Node, path: str) -> Node:
+    """Options belong to a driver: another driver begins anew."""
+    if isinstance(base.value, dict) and isinstance(over.value, dict):
+        first, second = base.value.get("driver"), over.value.get("driver")
+        if first and second and first.value != second.value:
+            return over
+        return _mappings(base, over, path, ("x-", "logging"))
+    return over
+
+
+def _hosts(base: Node, over: Node, path: str) -> Node:
+    """`extra_hosts`: lists of `host=address` (also with a colon), or mappings; a list of addresses for one host is several."""
+    first, second = _host_lines(base, path), _host_lines(over, path)
+    known = {_text(line, path) for line in first}
+    return replace(base, value=[*first, *(line for line in second if _text(line, path) not in known)], keys={})
+
+
+def _host_lines(node: Node, path: str) -> list[Node]:
+    if not isinstance(node.value, dict):
+        return _items(node, path)
+    lines: list[Node] = []
+    for host, addresses in node.value.items():
+        each = addresses.value if isinstance(addresses.value, list) else [addresses]
+        lines += [replace(one, value=f"{host}={_text(one, path)}") for one in each]
+    return lines
+
+
+def _pools(base: Node, over: Node, path: str) -> Node:
+    """`ipam.config`: pools of the same subnet are one."""
+    pools = list(_items(base, path))
+    for pool in _items(over, path):
+        same = [i for i, old in enumerate(pools) if _subnet(old) == _subnet(pool)]
+        if same and isinstance(pool.value, dict):
+            pools[same[0]] = _mappings(pools[same[0]], pool, path, ("x-", "pool"))
+        else:
+            pools.append(pool)
+    return replace(base, value=pools)
+
+
+def _subnet(pool: Node) -> object:
+    found = pool.value.get("subnet") if isinstance(pool.value, dict) else None
+    return found.value if found else None
+
+
+# What can be there only once: the index of an entry.
+
+
+def _once(items: list[Node], index: Index, path: str) -> list[Node]:
+    """The entries, a later one in the place of an earlier one of the same index."""
     seen: dict[str, Node] = {}
-    for item in (*_items(base, path), *_items(over, path)):
-        seen.setdefault(_port_key(item, path), item)
-    return replace(base, value=list(seen.values()))
+    for item in items:
+        try:
+            seen[index(item, path)] = item
+        except ValueError as error:
+            fail(item.at, str(error), key=path)
+    return list(seen.values())
 
 
-def _port_key(item: Node, path: str) -> str:
+def _index(way: tuple[str, ...]) -> Index | None:
+    if len(way) == 3 and way[0] == "networks" and way[2] in ("aliases", "link_local_ips"):
+        return _word
+    return _INDEXES.get(way)
+
+
+def _word(item: Node, path: str) -> str:
+    return _text(item, path).partition("=")[0]
+
+
+def _tmpfs(item: Node, path: str) -> str:
+    """By path: the engine takes the last one of a path (Compose prints both)."""
+    return _text(item, path).partition(":")[0]
+
+
+def _port(item: Node, path: str) -> str:
     if isinstance(item.value, dict):
         part = {k: as_text(v.value) for k, v in item.value.items() if isinstance(v.value, str | int | float)}
         return f"{part.get('host_ip', '')}:{part.get('published', '')}:{part.get('target', '')}/{part.get('protocol', 'tcp')}"
-    text = _text(item, path)
-    body, _, protocol = text.partition("/")
+    body, _, protocol = _text(item, path).partition("/")
     rest, _, target = body.rpartition(":")
     address, _, published = rest.rpartition(":")
     return f"{address}:{published}:{target}/{protocol or 'tcp'}"
 
 
-def _volumes(base: Node, over: Node, path: str) -> Node:
-    """By target; an entry of the later file is laid over that of the earlier one."""
-    return _by_target(base, over, path, _long_volume)
-
-
-def _long_volume(item: Node, path: str) -> tuple[str, Node]:
-    """An entry in its long form, and its target."""
+def _mount(item: Node, path: str) -> str:
     if isinstance(item.value, dict):
         target = item.value.get("target")
-        return (_text(target, path) if target else ""), item
-    form = forms.volume(_text(item, path))
-    values: dict[str, Node] = {"type": replace(item, value="bind" if form.is_host_path else "volume")}
-    if form.source is not None:
-        values["source"] = replace(item, value=form.source)
-    values["target"] = replace(item, value=form.target)
-    for option in form.options:
-        if option in ("ro", "rw"):
-            values["read_only"] = replace(item, value=option == "ro")
-        elif option == "nocopy":
-            nested = {"nocopy": replace(item, value=True)}
-            values["volume"] = replace(item, value=nested, keys={"nocopy": item.at})
-        elif not form.is_host_path:
-            fail(item.at, f"the mount option {option!r} is not known; use ro, rw or nocopy.", key=path)
-    return form.target, replace(item, value=values, keys=dict.fromkeys(values, item.at))
+        return _text(target, path) if target else ""
+    return posixpath.normpath(forms.volume(_text(item, path)).target)
 
 
-def _grants(directory: str) -> Rule:
-    def by_target(base: Node, over: Node, path: str) -> Node:
-        return _by_target(base, over, path, lambda item, where: _long_grant(item, where, directory))
-
-    return by_target
-
-
-def _long_grant(item: Node, path: str, directory: str) -> tuple[str, Node]:
-    if not isinstance(item.value, dict):
-        name = _text(item, path)
-        return directory + name, replace(item, value={"source": replace(item, value=name)}, keys={"source": item.at})
-    named = item.value.get("target") or item.value.get("source")
-    target = _text(named, path) if named else ""
-    return (target if target.startswith("/") else directory + target), item
+def _device(item: Node, path: str) -> str:
+    if isinstance(item.value, dict):
+        return _mount(item, path)
+    parts = _text(item, path).split(":")
+    return parts[1] if len(parts) > 1 else parts[0]
 
 
-def _tmpfs(base: Node, over: Node, path: str) -> Node:
-    seen: dict[str, Node] = {}
-    for item in (*_items(base, path, single=True), *_items(over, path, single=True)):
-        seen[_text(item, path).partition(":")[0]] = item
-    return replace(base, value=list(seen.values()))
+def _env_file(item: Node, path: str) -> str:
+    if isinstance(item.value, dict):
+        named = item.value.get("path")
+        return _text(named, path) if named else ""
+    return _text(item, path)
 
 
-def _by_target(base: Node, over: Node, path: str, long_form: Callable[[Node, str], tuple[str, Node]]) -> Node:
-    seen: dict[str, Node] = {}
-    for item in (*_items(base, path), *_items(over, path)):
-        try:
-            target, entry = long_form(item, path)
-        except ValueError as error:
-            fail(item.at, str(error), key=path)
-        seen[target] = _mappings(seen[target], entry, path, ("x-", "entry")) if target in seen else entry
-    return replace(base, value=list(seen.values()))
+def _grant(directory: str) -> Index:
+    def index(item: Node, path: str) -> str:
+        if not isinstance(item.value, dict):
+            return directory + _text(item, path)
+        if target := item.value.get("target"):
+            return _text(target, path)
+        return directory + _text(item.value["source"], path) if "source" in item.value else ""
+
+    return index
 
 
 def _items(node: Node, path: str, *, single: bool = False) -> list[Node]:
@@ -262,17 +303,29 @@ _SERVICE: dict[tuple[str, ...], Rule] = {
     ("labels",): _by_key,
     ("annotations",): _by_key,
     ("sysctls",): _by_key,
+    ("extra_hosts",): _hosts,
+    ("logging",): _logging,
     ("build",): _build,
     ("build", "args"): _by_key,
     ("build", "labels"): _by_key,
+    ("build", "additional_contexts"): _by_key,
+    ("build", "extra_hosts"): _hosts,
     ("deploy", "labels"): _by_key,
     ("depends_on",): _dependencies,
     ("networks",): _by_name,
-    ("ports",): _ports,
-    ("volumes",): _volumes,
-    ("secrets",): _grants(SECRETS_DIRECTORY + "/"),
-    ("configs",): _grants("/"),
+    ("models",): _by_name,
+    **{(key,): _sequence for key in ("env_file", "label_file", "tmpfs", "dns", "dns_opt", "dns_search")},
+}
+
+_INDEXES: dict[tuple[str, ...], Index] = {
+    ("ports",): _port,
+    ("volumes",): _mount,
+    ("devices",): _device,
+    ("env_file",): _env_file,
+    ("secrets",): _grant(SECRETS_DIRECTORY + "/"),
+    ("configs",): _grant("/"),
+    ("expose",): _text,
+    ("build", "tags"): _word,
     ("tmpfs",): _tmpfs,
-    ("env_file",): _joined,
-    **{(key,): _union for key in ("cap_add", "cap_drop", "expose", "group_add", "security_opt", "devices", "dns", "profiles")},
+    **{(key,): _word for key in ("cap_add", "cap_drop", "dns", "dns_opt", "dns_search", "links", "profiles")},
 }

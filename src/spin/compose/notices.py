@@ -66,5 +66,79 @@ PORT_NOT_PUBLISHED = Description(
     """,
 )
 
-NOTICES: tuple[Description, ...] = (INVALID_FILE, UNSET_VARIABLE, PORT_NOT_PUBLISHED)
+FILE_AS_CONFIG = Description(
+    code="file-as-config",
+    severity=Severity.WARN,
+    title="A file that is mounted from the project's directory travels along",
+    why="""A container of a platform does not run on the machine where the Compose file lies, so there is nothing to bind. A regular file of
+        at most 1 MiB inside the project's directory is sent along instead and becomes a config: a copy, read-only, as it was
+        when the file was loaded. Most such binds are configuration, for which that is the same; a config says that it is meant.""",
+    example="""
+        services:
+          web:
+            image: nginx:1.27
+            volumes: ["./site.conf:/etc/nginx/conf.d/default.conf"]
+    """,
+    fixed="""
+        services:
+          web:
+            image: nginx:1.27
+            configs: [{source: site, target: /etc/nginx/conf.d/default.conf}]
+        configs:
+          site: {file: ./site.conf}
+    """,
+)
+
+BIND_LEFT = Description(
+    code="bind-left",
+    severity=Severity.WARN,
+    title="What is mounted from the user's machine can travel along",
+    why="""A directory, a large file, a device or a path outside of the project does not travel along with a Compose file, and the host of
+        a platform has nothing at that place. The mount stays as it is written and the rule `host-path` refuses it; this
+        finding says what lies there and what to write for that.""",
+    example="""
+        services:
+          web:
+            image: nginx:1.27
+            volumes: ["./pages:/usr/share/nginx/html"]
+    """,
+    fixed="""
+        services:
+          web:
+            image: nginx:1.27
+            volumes: ["pages:/usr/share/nginx/html"]
+        volumes:
+          pages:
+    """,
+)
+
+RANCHER_KEY = Description(
+    code="rancher-key",
+    severity=Severity.WARN,
+    title="What rancher-compose.yml says has an effect",
+    why="""On the original platform a second file, `rancher-compose.yml`, lay beside the Compose file. Spin reads it there and goes by
+        `scale`, `health_check`, `retain_ip` and `start_on_create` of each service. Everything else in it was for parts of the
+        original that do not exist here, such as load balancers made of containers, and is told rather than lost in silence.""",
+    example="""
+        # beside it a rancher-compose.yml: {version: "2", services: {web: {scale: 2, upgrade_strategy: {batch_size: 1}}}}
+        services:
+          web:
+            image: nginx:1.27
+    """,
+    fixed="""
+        services:
+          web:
+            image: nginx:1.27
+            deploy: {replicas: 2, update_config: {parallelism: 1}}
+    """,
+)
+
+NOTICES: tuple[Description, ...] = (
+    INVALID_FILE,
+    UNSET_VARIABLE,
+    PORT_NOT_PUBLISHED,
+    FILE_AS_CONFIG,
+    BIND_LEFT,
+    RANCHER_KEY,
+)
 """All of them."""

@@ -26,6 +26,8 @@ from spin.compose.updates import lower_update
 from spin.kit.text import quoted
 from spin.model.stack import Condition, Dependency, Healthcheck, Image, ServiceSpec
 
+_WORKSTATION = ("env_file", "label_file", "extends", "profiles")
+"""Keys that are carried out while loading; in a document that arrives at the server they would be lost."""
 _ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}", re.ASCII)
 _CAPABILITY = re.compile(r"[A-Z][A-Z_]{1,30}", re.ASCII)
 
@@ -88,8 +90,11 @@ def lower_service(name: str, cursor: Cursor, target: Target) -> ServiceSpec:
         platform=lower_platform(cursor),
     )
     _check_cap_drop(cursor.get("cap_drop"))
-    if env_file := cursor.get("env_file"):
-        env_file.fail("the file has not been read in; send the document as `spin up` does, with its values in `environment`.")
+    for key in _WORKSTATION:
+        if left := cursor.get(key):
+            left.fail(
+                "only the workstation has what this names; send the document as `spin up` does, where it has been carried out."
+            )
     no_target_twice(cursor, spec)
     return spec
 

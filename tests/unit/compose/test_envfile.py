@@ -26,7 +26,11 @@ def read(text: str, *, raw: bool = False) -> dict[str, str]:
         ("A=b c", "b c"),
         ("A=b # comment", "b"),
         ("A=b#c", "b#c"),
-        ("A=#c", ""),
+        ("A=#c", "#c"),
+        ("A= # c", "# c"),
+        ("A=b\t#c", "b\t#c"),
+        (r'A="a\a\0101\$B"', "a\aA$B"),
+        ("A=$5", "$5"),
         ("A='b # c'", "b # c"),
         ("A='b' # c", "b"),
         ("A='$SHELL_VAR'", "$SHELL_VAR"),
@@ -48,6 +52,10 @@ def read(text: str, *, raw: bool = False) -> dict[str, str]:
 )
 def test_a_line_sets_a_variable(text: str, value: str) -> None:
     assert read(text) == {"A": value}
+
+
+def test_names_may_be_of_other_scripts_and_two_quoted_settings_on_a_line() -> None:
+    assert read("größe=1\n[k]=2\nA='x' B=y") == {"größe": "1", "[k]": "2", "A": "x", "B": "y"}
 
 
 def test_comments_and_blank_lines_set_nothing() -> None:
@@ -74,7 +82,7 @@ def test_in_the_raw_format_quotes_and_dollars_mean_nothing() -> None:
         ("A='b", "1:3", "never closed"),
         ('X=1\nA="b', "2:3", "never closed"),
         ("A='b'c", "1:6", "follows the closing quote"),
-        ("A=$1", "1:3", "begins no variable"),
+        ("A=${1}", "1:3", "names no variable"),
         ("A=${NO:?set it}", "1:3", "set it"),
         ("A=\0", "1:1", "NUL"),
     ],

@@ -24,6 +24,17 @@ def merged(*parts: str) -> dict[str, Any]:
         ("user: a", "user: b", {"user": "b"}),
         ("user: a", "user:", {"user": "a"}),
         ("command: [a, b]", "command: [c]", {"command": ["c"]}),
+        ("command: [a, b]", "command:", {"command": None}),
+        ("ulimits: {nofile: {soft: 1, hard: 2}, core: 0}", "ulimits: {nofile: 5}", {"ulimits": {"nofile": 5, "core": 0}}),
+        (
+            "logging: {driver: a, options: {x: y}}",
+            "logging: {options: {z: q}}",
+            {"logging": {"driver": "a", "options": {"x": "y", "z": "q"}}},
+        ),
+        ("logging: {driver: a, options: {x: y}}", "logging: {driver: b}", {"logging": {"driver": "b"}}),
+        ("extra_hosts: {a: 1.1.1.1}", "extra_hosts: ['a:2.2.2.2']", {"extra_hosts": ["a=1.1.1.1", "a:2.2.2.2"]}),
+        ("devices: ['/dev/a:/dev/x']", "devices: ['/dev/b:/dev/x:r']", {"devices": ["/dev/b:/dev/x:r"]}),
+        ("dns: 1.1.1.1", "dns: [2.2.2.2, 1.1.1.1]", {"dns": ["1.1.1.1", "2.2.2.2"]}),
         ("entrypoint: a b", "entrypoint: [c]", {"entrypoint": ["c"]}),
         (
             "healthcheck: {test: [CMD, a], retries: 3}",
@@ -33,8 +44,8 @@ def merged(*parts: str) -> dict[str, Any]:
         ("environment: {A: 1, B: 1}", "environment: [B=2, C=2]", {"environment": {"A": "1", "B": "2", "C": "2"}}),
         ("labels: [a=1, b=1]", "labels: {b: 2}", {"labels": {"a": "1", "b": 2}}),
         ("ports: ['8080:80']", "ports: ['8080:80', '8081:80']", {"ports": ["8080:80", "8081:80"]}),
-        ("ports: ['8080:80/tcp']", "ports: [{target: 80, published: 8080}]", {"ports": ["8080:80/tcp"]}),
-        ("expose: [80, '81']", "expose: ['80', 82]", {"expose": [80, "81", 82]}),
+        ("ports: ['8080:80/tcp']", "ports: [{target: 80, published: 8080}]", {"ports": [{"target": 80, "published": 8080}]}),
+        ("expose: [80, '81']", "expose: ['80', 82]", {"expose": ["80", "81", 82]}),
         ("cap_add: [KILL]", "cap_add: [KILL, CHOWN]", {"cap_add": ["KILL", "CHOWN"]}),
         ("group_add: [a]", "group_add: [b]", {"group_add": ["a", "b"]}),
         ("tmpfs: /run", "tmpfs: ['/run:size=1m', /tmp]", {"tmpfs": ["/run:size=1m", "/tmp"]}),
@@ -69,12 +80,11 @@ def test_volumes_of_one_path_are_one_and_the_later_file_wins() -> None:
     top = "\nvolumes: {a: , b: }\n"
     base = "services:\n  app:\n    image: a\n    volumes: ['a:/x:ro', 'a:/y']" + top
     over = "services:\n  app:\n    volumes: ['b:/x', {type: volume, source: b, target: /z}]"
-    volumes = {v["target"]: v for v in loaded(base, over).document["services"]["app"]["volumes"]}
-    assert {path: (v["source"], v.get("read_only")) for path, v in volumes.items()} == {
-        "/x": ("b", True),
-        "/y": ("a", None),
-        "/z": ("b", None),
-    }
+    assert loaded(base, over).document["services"]["app"]["volumes"] == [
+        "b:/x",
+        "a:/y",
+        {"type": "volume", "source": "b", "target": "/z"},
+    ]
 
 
 def test_secrets_and_configs_of_one_path_are_one() -> None:
@@ -82,7 +92,7 @@ def test_secrets_and_configs_of_one_path_are_one() -> None:
     base = "services:\n  app:\n    image: a\n    secrets: [a, b]\n    configs: [{source: a, target: /etc/a}]" + top
     over = "services:\n  app:\n    secrets: [{source: b, target: /run/secrets/a}]\n    configs: [{source: a, target: /etc/a, mode: '0400'}]"
     found = loaded(base, over).document["services"]["app"]
-    assert [(s["source"], s.get("target")) for s in found["secrets"]] == [("b", "/run/secrets/a"), ("b", None)]
+    assert found["secrets"] == [{"source": "b", "target": "/run/secrets/a"}, "b"]
     assert found["configs"] == [{"source": "a", "target": "/etc/a", "mode": "0400"}]
 
 

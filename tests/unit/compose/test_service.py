@@ -411,7 +411,7 @@ def test_the_server_knows_lines_where_the_client_sent_them() -> None:
 
 
 def test_a_document_whose_files_were_not_read_in_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="has not been read in"):
+    with pytest.raises(InvalidInput, match="only the workstation has"):
         of_document({"services": {"app": {"image": "a", "env_file": "x.env"}}})
     assert "env_file" not in loaded(service_text("env_file: x"), files={"x": b""}).document["services"]["app"]
 

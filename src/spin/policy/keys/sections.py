@@ -119,7 +119,7 @@ FILE = Supported(
         "configs": Supported(named=CONFIG),
         "secrets": Supported(named=SECRET),
         "x-spin": _EXTENSION,
-        "include": Refused("is not read by this version", "Give the files with -f."),
+        "include": VALUE,
         "models": _MODELS,
         "jobs": Refused(
             "are not read by this version",

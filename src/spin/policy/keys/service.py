@@ -103,7 +103,8 @@ _EXTENSION = Supported(
 
 _SUPPORTED: dict[str, Verdict] = {
     **each(
-        "image command entrypoint environment env_file expose restart user group_add cap_drop cap_add read_only tmpfs init "
+        "extends profiles label_file image command entrypoint environment env_file expose restart user group_add cap_drop cap_add "
+        "read_only tmpfs init "
         "stop_signal stop_grace_period working_dir hostname domainname scale retain_ip tty "
         "stdin_open shm_size extra_hosts dns dns_search dns_opt platform",
         VALUE,
@@ -224,10 +225,4 @@ _REFUSED: dict[str, Verdict] = {
     ),
 }
 
-_NOT_YET: dict[str, Verdict] = {
-    "profiles": _later("Put the services into a file of their own and name it with -f."),
-    "extends": _later("Use an anchor with `<<`, or several files with -f."),
-    "label_file": _later("Write `labels`."),
-}
-
-SERVICE = Supported(keys={**_SUPPORTED, **_TRANSLATED, **_RULED, **_IGNORED, **_REFUSED, **_NOT_YET})
+SERVICE = Supported(keys={**_SUPPORTED, **_TRANSLATED, **_RULED, **_IGNORED, **_REFUSED})

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 KEPT = ROOT / ".spin" / "docker-compose"
 SUITES = ("trixie", "sid")
 """Debian releases after 12 whose package `docker-compose` is Compose v2, in the order of trying."""
