@@ -32,6 +32,11 @@ SHOWN = {
     "IdentityView": "`identity` of a user or account",
     "KeyView": "`spin inspect --type key ID`, each of `spin key ls --json`",
     "WhoAmI": "`spin whoami --json` (with `url`)",
+    "StatsView": "each of `spin stats --json`",
+    "UsageView": "each of `spin stats --history --json`",
+    "AnswersView": "`answers` of a step of use",
+    "AdviceView": "each of `spin stats --advice --json`",
+    "MisfitView": "each of the `misfits` of advice",
     "LogLineView": "each line of `spin logs --json`",
 }
 """The shapes that commands print, in the order of the page, and where."""

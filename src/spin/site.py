@@ -124,6 +124,8 @@ class Retention:
     """Of one stack so many events are kept at most, the newest."""
     audit_days: int = 365
     """What people asked for (`spin audit`), accepted or refused, is forgotten after so many days."""
+    usage_hours: int = 24
+    """What services used (`spin stats --history`, `--advice`) is forgotten after so many hours; a day of one service takes some 50 KB."""
 
 
 @dataclass(frozen=True, slots=True)

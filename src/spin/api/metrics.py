@@ -68,9 +68,19 @@ class _Stacks:
             "How often the engine has started a container again.",
             labels=(*_STACK, "service", "container"),
         )
+        cpu = GaugeMetricFamily(
+            "spin_service_cpu_cores",
+            "Cores that a service's containers used together in the last minute.",
+            labels=(*_STACK, "service"),
+        )
+        memory = GaugeMetricFamily(
+            "spin_service_memory_bytes", "Memory that a service's containers use together.", labels=(*_STACK, "service")
+        )
         for measured in self._stacks:
-            key = measured.deployment.key
-            names = (key.project, key.environment, key.stack)
+            for use in measured.uses:
+                cpu.add_metric((*_names(measured), use.service), use.cpu)
+                memory.add_metric((*_names(measured), use.service), use.memory)
+            names = _names(measured)
             state.add_metric((*names, _state(measured)), 1)
             revision.add_metric(names, measured.deployment.revision)
             upgrade.add_metric(names, 0 if measured.deployment.upgrade is None else 1)
@@ -83,8 +93,13 @@ class _Stacks:
             for instance in measured.status.instances:
                 if instance.current:
                     restarts.add_metric((*names, instance.service, instance.name), instance.restarts)
-        yield from (state, revision, upgrade, seen, wanted, ready, restarts)
+        yield from (state, revision, upgrade, seen, wanted, ready, restarts, cpu, memory)
 
 
 def _state(measured: Measured) -> str:
     return State.INITIALIZING.value if measured.status is None else measured.status.state.value
+
+
+def _names(measured: Measured) -> tuple[str, str, str]:
+    key = measured.deployment.key
+    return key.project, key.environment, key.stack

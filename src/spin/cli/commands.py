@@ -49,6 +49,7 @@ _REACH: dict[str, Row] = {
 _LOOK: dict[str, Row] = {
     "ps": Command("spin.cli.ps:ps", "List services, or containers, with their state and addresses."),
     "logs": Command("spin.cli.logs:logs", "Print what containers have written."),
+    "stats": Command("spin.cli.stats:stats", "Print what containers use: now, in the last hours, and whether limits fit."),
     "events": Command("spin.cli.events:events", "Print what happened to stacks: when, who or what did it, and why."),
     "audit": Command(
         "spin.cli.events:audit", "Print who asked for which change, from where, and whether it was accepted or refused."
@@ -150,6 +151,7 @@ _ELSEWHERE = {
     "attach": "exec",
     "forward": "port-forward",
     "browse": "open",
+    "usage": "stats",
 }
 """Words of Docker Compose, Kubernetes and the original Spin, and what does the same here."""
 

@@ -19,6 +19,7 @@ from spin.client.shapes import (
     SecretView,
     SiteView,
     StackView,
+    StatsView,
     UserView,
     VolumeView,
     WhoAmI,
@@ -123,6 +124,10 @@ class Client:
 
     def stacks(self, project: str, environment: str) -> list[StackView]:
         return cast("list[StackView]", self._get(path_of("projects", project, "environments", environment, "stacks")))
+
+    def stats(self, project: str, environment: str) -> list[StatsView]:
+        """What the running containers of all stacks use now."""
+        return cast("list[StatsView]", self._get(path_of("projects", project, "environments", environment, "stats")))
 
     def stack(self, project: str, environment: str, name: str) -> Stack:
         return Stack(self._transport, project, environment, name)

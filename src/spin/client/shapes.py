@@ -309,3 +309,99 @@ class EventView(TypedDict):
     revision: int | None
     code: str | None
     caller: CallerView | None
+
+
+class StatsView(TypedDict):
+    """What one container uses now."""
+
+    stack: str
+    service: str
+    slot: int
+    name: str
+    id: str
+    time: str
+    cpu: float | None
+    """Cores, on average over `seconds`."""
+    cpu_limit: float
+    """Cores."""
+    seconds: float
+    throttled: float
+    """Part of the time that it worked in which it wanted more processor time than its limit."""
+    memory: int
+    """Bytes, without what the kernel may take from it at any time."""
+    memory_limit: int
+    """Bytes; 0 = none."""
+    received: int
+    """Bytes over its networks since it was started."""
+    sent: int
+    read: int
+    """Bytes from block devices since it was started."""
+    written: int
+    pids: int
+
+
+class AnswersView(TypedDict):
+    """Answers that visitors got through the edge, by status."""
+
+    ok: int
+    """1xx and 2xx."""
+    redirected: int
+    """3xx."""
+    refused: int
+    """4xx."""
+    failed: int
+    """5xx."""
+
+
+class UsageView(TypedDict):
+    """What a service used in a step of time."""
+
+    service: str
+    start: str
+    seconds: int
+    """Length of the step."""
+    containers: int
+    """How many there were at a time, at most."""
+    cpu_avg: float
+    """Cores of one container; `cpu_min` and `cpu_max` are averages of a minute."""
+    cpu_min: float
+    cpu_max: float
+    cpu_limit: float
+    throttled: float
+    """As in StatsView."""
+    memory_avg: int
+    """Bytes of one container."""
+    memory_min: int
+    memory_max: int
+    memory_limit: int
+    received: int
+    """Bytes in this step, of all containers together; so `sent`, `read` and `written`."""
+    sent: int
+    read: int
+    written: int
+    answers: AnswersView
+
+
+class MisfitView(TypedDict):
+    """A limit that does not fit."""
+
+    resource: str
+    """`memory` or `cpus`."""
+    verdict: str
+    """`above`: far more than is used; `below`: too little."""
+    limit: str
+    peak: str
+    write: str
+    """What to write at `deploy.resources.limits`."""
+    message: str
+
+
+class AdviceView(TypedDict):
+    """What the remembered use says of one service's limits."""
+
+    service: str
+    hours: float
+    """How much is remembered."""
+    enough: bool
+    """It is enough for advice."""
+    misfits: list[MisfitView]

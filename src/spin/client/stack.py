@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from spin.client.shapes import (
     Accepted,
+    AdviceView,
     CheckView,
     DifferenceView,
     ExportView,
@@ -17,6 +18,8 @@ from spin.client.shapes import (
     Preview,
     RevisionView,
     StackView,
+    StatsView,
+    UsageView,
 )
 from spin.client.transport import Transport, path_of
 from spin.model.streams import SUBPROTOCOL
@@ -138,6 +141,24 @@ class Stack:
         given = {"service": service, "slot": slot, "tail": tail, "since": since}
         query = {name: str(value) for name, value in given.items() if value is not None}
         return cast("Iterator[LogLineView]", self._transport.lines(self._path + "/logs", query=query))
+
+    # What it uses.
+
+    def stats(self, *, service: str | None = None) -> list[StatsView]:
+        """What the running containers use now."""
+        return cast("list[StatsView]", self._asked("/stats", service=service))
+
+    def usage(self, *, service: str | None = None, since: str | None = None, step: int | None = None) -> list[UsageView]:
+        """What the services used, in steps of `step` seconds (a multiple of 300). `since`: RFC 3339."""
+        return cast("list[UsageView]", self._asked("/stats/history", service=service, since=since, step=step))
+
+    def advice(self, *, service: str | None = None) -> list[AdviceView]:
+        """Whether the services' limits fit what they used."""
+        return cast("list[AdviceView]", self._asked("/stats/advice", service=service))
+
+    def _asked(self, path: str, **query: str | int | None) -> Any:
+        said = {name: str(value) for name, value in _said(**query).items()}
+        return self._transport.request("GET", self._path + path, query=said)
 
     # Terminals, pipes, files, ports. `service` may be left out where the stack has only one.
 

@@ -15,6 +15,7 @@ from spin.model.paths import PathFacts
 from spin.model.stack import Port
 from spin.model.steps import Create, EngineStep
 from spin.model.streams import Command, FileStat
+from spin.model.usage import Sample
 from spin.ports.streams import Stream
 
 
@@ -109,6 +110,15 @@ class Engine(Protocol):
 
     def logs(self, key: DeploymentKey, query: LogQuery) -> AsyncIterator[LogLine]:
         """Lines of the deployment's containers, merged by time."""
+        ...
+
+    async def stats(
+        self, project: str | None = None, environment: str | None = None, stack: str | None = None, *, over: float = 0.0
+    ) -> tuple[Sample, ...]:
+        """What the running containers of those names have used so far; without names, of the site.
+
+        `over`: seconds over which the looks are spread evenly, so that many containers are no burst of work.
+        """
         ...
 
     async def volumes(self, project: str) -> tuple[VolumeInfo, ...]:

@@ -17,6 +17,7 @@ from spin.model.names import DeploymentKey
 from spin.model.principal import Identity, Principal, Role
 from spin.model.revision import Deployment, Revision
 from spin.model.status import DeploymentStatus
+from spin.model.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,23 @@ class UnitOfWork(Protocol):
 
         Returns how many went.
         """
+        ...
+
+    # Use of resources.
+    async def usage(self, key: DeploymentKey, *, service: str | None = None, since: datetime | None = None) -> tuple[Usage, ...]:
+        """What a stack's services used, by service and time, as far as it is remembered."""
+        ...
+
+    async def usage_from(self, start: datetime) -> tuple[Usage, ...]:
+        """That of all stacks, of the steps that begin at `start` or later."""
+        ...
+
+    async def save_usage(self, found: Sequence[Usage]) -> None:
+        """Write it, instead of what is there of the same services and steps."""
+        ...
+
+    async def forget_usage(self, before: datetime) -> int:
+        """Remove what began earlier; returns how many steps went."""
         ...
 
 

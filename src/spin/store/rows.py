@@ -38,6 +38,12 @@ class Rows:
         result = await self._run(statement)
         return result.all() if result.returns_rows else ()
 
+    async def _change_many(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a statement that writes once for each of `rows`, in one go."""
+        if not self._write:
+            raise RuntimeError("this transaction is for reading; begin(write=True) makes one that may write")
+        await self._connection.execute(statement, [dict(row) for row in rows])
+
     async def _run(self, statement: Executable) -> CursorResult[Any]:
         try:
             return await self._connection.execute(statement)

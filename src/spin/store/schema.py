@@ -207,6 +207,26 @@ events = Table(
     sqlite_autoincrement=True,  # a number is not given out again, so that followers miss nothing
 )
 
+# What services used, a row for a service and step of time. No reference to anything: it is forgotten by age.
+usage = Table(
+    "usage",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("environment", String, primary_key=True),
+    Column("stack", String, primary_key=True),
+    Column("service", String, primary_key=True),
+    Column("start", UtcDateTime, primary_key=True, index=True),
+    *(
+        Column(name, BigInteger, nullable=False)
+        for name in (
+            *("samples", "containers", "cpu_avg", "cpu_min", "cpu_max", "cpu_limit", "periods", "throttled"),
+            *("memory_avg", "memory_min", "memory_max", "memory_limit", "received", "sent", "read", "written"),
+            *("answers_ok", "answers_redirected", "answers_refused", "answers_failed"),
+        )
+    ),
+    sqlite_with_rowid=False,  # the key is most of a row, and is not stored twice
+)
+
 # Facts about the store itself: by now the sealed text that tells whether a key is the right one.
 facts = Table(
     "facts",

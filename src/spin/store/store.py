@@ -25,13 +25,14 @@ from spin.store.schema import facts
 from spin.store.sealing import Sealer
 from spin.store.secrets import Secrets
 from spin.store.stacks import Stacks
+from spin.store.usage import Usages
 
 __all__ = ["SqlStore", "SqlUnitOfWork", "open_store", "sqlite_url"]
 
 _CHECK = "key-check"
 
 
-class SqlUnitOfWork(People, Stacks, Secrets, Events):
+class SqlUnitOfWork(People, Stacks, Secrets, Events, Usages):
     """`spin.ports.store.UnitOfWork` over one database transaction."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from spin.errors import SpinError
+from spin.model.names import DeploymentKey
 from spin.model.principal import Principal
 from spin.model.revision import Deployment, Goal
 from spin.model.status import DeploymentStatus
@@ -18,11 +19,23 @@ PATIENCE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """What a service's containers use together, as of the last round over all containers."""
+
+    service: str
+    cpu: float
+    """Cores."""
+    memory: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """One deployment; `status` is None until the controller has looked at it."""
 
     deployment: Deployment
     status: DeploymentStatus | None
+    uses: tuple[Use, ...] = ()
 
 
 async def measured(platform: Platform, principal: Principal) -> tuple[Measured, ...]:
@@ -30,11 +43,21 @@ async def measured(platform: Platform, principal: Principal) -> tuple[Measured, 
     async with platform.store.begin() as work:
         deployments = await work.deployments()
         statuses = await work.statuses()
+    uses = _uses(platform)
     return tuple(
-        Measured(d, statuses.get(d.key))
+        Measured(d, statuses.get(d.key), uses.get(d.key, ()))
         for d in deployments
         if d.goal is Goal.RUNNING and (principal.operator or readable(principal, d.key.project))
     )
+
+
+def _uses(platform: Platform) -> dict[DeploymentKey, tuple[Use, ...]]:
+    found: dict[DeploymentKey, dict[str, Use]] = {}
+    for each in platform.meter.rounds:
+        services = found.setdefault(each.sample.key, {})
+        before = services.get(each.sample.service, Use(each.sample.service, 0.0, 0))
+        services[before.service] = Use(before.service, before.cpu + (each.cpu or 0.0), before.memory + each.sample.memory)
+    return {key: tuple(services.values()) for key, services in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from spin.ports.passwords import Passwords
 from spin.ports.store import Store
 from spin.site import Environment, Site
 from spin.usecases.guard import REMEMBERED, Guard
+from spin.usecases.meter import Meter
 from spin.usecases.notify import Notifier
 
 
@@ -54,6 +55,8 @@ class Platform:
     guard: Guard = field(default_factory=Guard)
     """What is remembered of sign-ins, in memory only."""
     streams: Streams = field(default_factory=Streams)
+    meter: Meter = field(default_factory=Meter)
+    """The last looks at what containers use, in memory only."""
 
     def environment(self, name: str) -> Environment:
         """Raises NotFound, naming the environments there are."""

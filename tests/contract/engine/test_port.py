@@ -314,3 +314,23 @@ async def test_a_service_that_retains_its_address_keeps_it_for_each_slot(bench: 
     seen = await bench.until(lambda s: all(i.phase is Phase.READY for i in s.instances if i.digest == digest_of("new")))
     after = {(i.service, i.slot): i.addresses for i in seen.instances if i.digest == digest_of("new")}
     assert after == {place: addresses for place, addresses in before.items() if place[0] == "web"}
+
+
+async def test_what_runs_is_measured_with_its_limits_and_counters_grow(bench: Bench) -> None:
+    made = await bench.create(bench.service())
+    await bench.engine.execute(bench.key, Start(made.id, made.name, "test"))
+    await bench.until_phase(made, Phase.READY)
+    names = (bench.key.project, bench.key.environment, bench.key.stack)
+    (first,) = await bench.engine.stats(*names)
+    (again,) = await bench.engine.stats(*names, over=0.1)
+    assert (first.key, first.id, first.service, first.slot) == (bench.key, made.id, "web", 1)
+    assert first.container == f"{bench.key.stack}-web-1"
+    assert first.memory > 0
+    assert first.cpus > 0
+    assert first.pids > 0
+    assert again.cpu_ns >= first.cpu_ns
+    assert again.time >= first.time
+    assert await bench.engine.stats("somebody-else") == ()
+    await bench.engine.execute(bench.key, Stop(made.id, made.name, 1000, "test"))
+    await bench.until_phase(made, Phase.EXITED)
+    assert await bench.engine.stats(*names) == ()

@@ -18,6 +18,7 @@ from spin.engines.docker.images import Images
 from spin.engines.docker.instances import Instances
 from spin.engines.docker.labels import Kind
 from spin.engines.docker.logs import Logs
+from spin.engines.docker.meters import Meters
 from spin.engines.docker.networks import Networks
 from spin.engines.docker.observe import NEVER, Observer, moment
 from spin.engines.docker.overview import group
@@ -45,6 +46,7 @@ from spin.model.steps import (
     Stop,
 )
 from spin.model.streams import Command, FileStat
+from spin.model.usage import Sample
 from spin.ports.engine import Capabilities, FileContents, Health, LogLine, LogQuery, PullAccess, VolumeInfo
 from spin.ports.streams import Stream
 from spin.site import Site
@@ -89,6 +91,7 @@ class DockerEngine:
             service_addresses=service_addresses,
         )
         self._logs = Logs(self._client, site)
+        self._meters = Meters(self._client, site)
         self._streams = Streams(self._client, site, self._instances)
 
     async def close(self) -> None:
@@ -145,6 +148,12 @@ class DockerEngine:
             async with aclosing(self._logs.read(key, query)) as lines:
                 async for line in lines:
                     yield line
+
+    async def stats(
+        self, project: str | None = None, environment: str | None = None, stack: str | None = None, *, over: float = 0.0
+    ) -> tuple[Sample, ...]:
+        with _reading():
+            return await self._meters.stats({"project": project, "environment": environment, "stack": stack}, over)
 
     async def volumes(self, project: str) -> tuple[VolumeInfo, ...]:
         with _reading():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,6 +17,7 @@ from typing import assert_never
 from spin.engines.simulated.behaviour import Behaviour, Fault, FaultRule
 from spin.engines.simulated.container import Container
 from spin.engines.simulated.held import Held, Net, Subnets
+from spin.engines.simulated.meters import Meters
 from spin.engines.simulated.streams import Streams
 from spin.errors import Conflict, EngineUnavailable, Failed, NotFound
 from spin.kit.clock import Clock
@@ -45,7 +46,7 @@ _POLL_SECONDS = 0.05
 """How often `hints` looks whether the clock has changed anything."""
 
 
-class SimulatedEngine(Streams):
+class SimulatedEngine(Streams, Meters):
     """Implements `spin.ports.engine.Engine`. Without `contents`, secrets are delivered as empty files.
 
     What concerns one deployment costs the same however many others there are.
@@ -262,6 +263,10 @@ class SimulatedEngine(Streams):
             found += lines if query.tail is None else lines[max(0, len(lines) - query.tail) :]
         for line in sorted(found, key=lambda line: (line.time, line.instance)):
             yield line
+
+    def _measured(self) -> Iterator[Container]:
+        self._answer()
+        return (c for key in self._held for c in self.containers(key) if c.running)
 
     async def volumes(self, project: str) -> tuple[VolumeInfo, ...]:
         self._answer()

@@ -113,6 +113,7 @@ class Streams:
     """The port's streams, for an engine that finds its containers with `_container`."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.open_streams: list[SimulatedStream] = []
         """Programs and connections that somebody holds now."""
         self.answering: set[int] = set()
