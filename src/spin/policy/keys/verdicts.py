@@ -85,10 +85,15 @@ class Met(NamedTuple):
     key: str
     value: Any
     verdict: Supported | Translated | Ignored | Refused | Ruled | None
-    known: tuple[str, ...]
-    """The supported keys that may stand beside it."""
+    beside: Mapping[str, Verdict]
+    """The verdicts on the keys that may stand beside it."""
     said: bool
     """It asks for something: null, false and an empty list ask for nothing, unless the table speaks of that very value."""
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The supported keys that may stand beside it. Made when asked for: hardly any key is wrong, and every key is met."""
+        return tuple(sorted(name for name, row in self.beside.items() if usable(row)))
 
     def place(self, values: Mapping[str, object], instead: str | None = None) -> Place:
         parts = self.path.split(".")
@@ -121,7 +126,7 @@ def _met(key: str, child: Any, table: Supported, path: str) -> Iterator[Met]:
     if isinstance(verdict, ByValue):
         said = said or _text(child) in verdict.values
         verdict = verdict.values.get(_text(child), verdict.other)
-    yield Met(path, key, child, verdict, tuple(sorted(name for name, row in known.items() if usable(row))), said)
+    yield Met(path, key, child, verdict, known, said)
     if isinstance(verdict, Supported | Translated):
         yield from walk(child, verdict if isinstance(verdict, Supported) else verdict.below, path)
 
