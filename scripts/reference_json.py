@@ -32,6 +32,8 @@ SHOWN = {
     "IdentityView": "`identity` of a user or account",
     "KeyView": "`spin inspect --type key ID`, each of `spin key ls --json`",
     "WhoAmI": "`spin whoami --json` (with `url`)",
+    "ExplanationView": "`spin why --json`",
+    "EntryView": "`change` and each of the `timeline` of an explanation",
     "StatsView": "each of `spin stats --json`",
     "UsageView": "each of `spin stats --history --json`",
     "AnswersView": "`answers` of a step of use",

@@ -46,6 +46,7 @@ ENDPOINTS: list[tuple[str, str, Any, Role | None]] = [
     ("GET", path("shop", project="{project}") + "/diff", None, Role.VIEWER),
     ("GET", path("shop", project="{project}") + "/export", None, Role.VIEWER),
     ("GET", path("shop", project="{project}") + "/logs", None, Role.VIEWER),
+    ("GET", path("shop", project="{project}") + "/why", None, Role.VIEWER),
     ("GET", "/projects/{project}/environments/development/stats", None, Role.VIEWER),
     ("GET", path("shop", project="{project}") + "/stats", None, Role.VIEWER),
     ("GET", path("shop", project="{project}") + "/stats/history", None, Role.VIEWER),

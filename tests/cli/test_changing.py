@@ -75,7 +75,9 @@ def test_a_stack_that_fails_ends_with_its_reasons(shop, spin) -> None:
     done = spin("restart", "shop")
     assert (done.status, done.out) == (1, "")
     assert '  [web] failed 0/2  exit 1: "no such file"' in done.err.splitlines()
-    assert done.err.endswith("spin: shop has failed in development. `spin logs shop/web -e development` shows what it wrote.\n")
+    assert done.err.endswith(
+        "spin: shop has failed in development. `spin why shop/web -e development` tells more, and `spin logs` what it wrote.\n"
+    )
 
 
 def test_a_stack_that_does_not_settle_in_time_is_left_to_itself(shop, spin) -> None:

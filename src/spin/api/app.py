@@ -12,11 +12,26 @@ import spin
 from spin.api.context import PREFIX
 from spin.api.middleware import BodyLimit, Frame, JsonLimit, SignIn
 from spin.api.problems import on_http_error, on_invalid_request, on_spin_error
-from spin.api.routers import events, health, keys, logs, projects, rules, secrets, site, stacks, stats, streams, users, volumes
+from spin.api.routers import (
+    events,
+    health,
+    keys,
+    logs,
+    projects,
+    rules,
+    secrets,
+    site,
+    stacks,
+    stats,
+    streams,
+    users,
+    volumes,
+    why,
+)
 from spin.errors import SpinError
 from spin.usecases.platform import Platform
 
-NOUNS = (health, site, rules, users, projects, keys, stacks, streams, logs, stats, events, secrets, volumes)
+NOUNS = (health, site, rules, users, projects, keys, stacks, streams, logs, stats, why, events, secrets, volumes)
 
 
 def build(platform: Platform, *, extra_routers: Sequence[APIRouter] = ()) -> FastAPI:

@@ -49,6 +49,7 @@ _REACH: dict[str, Row] = {
 _LOOK: dict[str, Row] = {
     "ps": Command("spin.cli.ps:ps", "List services, or containers, with their state and addresses."),
     "logs": Command("spin.cli.logs:logs", "Print what containers have written."),
+    "why": Command("spin.cli.why:why", "Print what is wrong with a stack, since when, and what changed just before."),
     "stats": Command("spin.cli.stats:stats", "Print what containers use: now, in the last hours, and whether limits fit."),
     "events": Command("spin.cli.events:events", "Print what happened to stacks: when, who or what did it, and why."),
     "audit": Command(
@@ -152,6 +153,7 @@ _ELSEWHERE = {
     "forward": "port-forward",
     "browse": "open",
     "usage": "stats",
+    "explain": "why",
 }
 """Words of Docker Compose, Kubernetes and the original Spin, and what does the same here."""
 

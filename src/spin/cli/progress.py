@@ -194,7 +194,7 @@ def conclude(stack: Stack, view: StackView | None, seconds: float, accepted: Acc
         target = f"{stack.name}/{broken}" if broken else stack.name
         failed = view["state"] == "failed"
         what = f"has failed in {stack.environment}." if failed else f"does not come up in {stack.environment}; it is tried on."
-        raise Failed(f"{stack.name} {what} `spin logs {target} -e {stack.environment}` shows what it wrote.")
+        raise Failed(f"{stack.name} {what} `spin why {target} -e {stack.environment}` tells more, and `spin logs` what it wrote.")
     cell = state(view["state"])
     word = paint(cell.text, cell.colour, colours=colours(sys.stderr))
     hint = f" {what_next(view)}" if what_next(view) else ""

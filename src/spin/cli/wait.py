@@ -61,7 +61,9 @@ def wait(
                     message(f"{ref} is {state}.")
                     return
                 if goal is not Goal.removed and state in _HOPELESS and view["settled"]:
-                    raise Failed(f"{ref} has failed and will not be {goal.value}: {detail or view['detail']}")
+                    raise Failed(
+                        f"{ref} has failed and will not be {goal.value}: {detail or view['detail']} `spin why {ref}` tells more."
+                    )
         except NotFound:
             if goal is Goal.removed:
                 message(f"{ref} is removed.")
@@ -69,7 +71,7 @@ def wait(
             raise
     state, detail = ("unknown", "") if last is None else _state(last, ref.service)
     reason = f": {detail}" if detail else ""
-    raise Failed(f"{ref} is not {goal.value} after {timeout} s; it is {state}{reason}. `spin events {ref}` tells more.")
+    raise Failed(f"{ref} is not {goal.value} after {timeout} s; it is {state}{reason}. `spin why {ref}` tells more.")
 
 
 def _state(view: StackView, service: str | None) -> tuple[str, str]:

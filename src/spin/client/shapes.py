@@ -405,3 +405,34 @@ class AdviceView(TypedDict):
     enough: bool
     """It is enough for advice."""
     misfits: list[MisfitView]
+
+
+class EntryView(TypedDict):
+    """One thing on a stack's time-line."""
+
+    time: str
+    source: str
+    """`revision`, `change`, `state`, `container`, `step`, `failure`, `probe`, `engine`, `edge` or `log`."""
+    text: str
+    service: str | None
+    container: str | None
+    cause: str
+    actor: str
+    """Who asked for it; empty where nobody did."""
+    revision: int | None
+
+
+class ExplanationView(TypedDict):
+    """What is wrong, since when, and what changed just before."""
+
+    sentence: str
+    """Times in it are UTC."""
+    well: bool
+    """Nothing is wrong and nothing is under way."""
+    state: str
+    """`gone` where there is none any more, `unknown` where it was never seen."""
+    since: str | None
+    change: EntryView | None
+    """What came last before it became so."""
+    timeline: list[EntryView]
+    """The oldest first."""

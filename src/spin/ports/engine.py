@@ -16,6 +16,7 @@ from spin.model.stack import Port
 from spin.model.steps import Create, EngineStep
 from spin.model.streams import Command, FileStat
 from spin.model.usage import Sample
+from spin.model.why import Probed
 from spin.ports.streams import Stream
 
 
@@ -110,6 +111,10 @@ class Engine(Protocol):
 
     def logs(self, key: DeploymentKey, query: LogQuery) -> AsyncIterator[LogLine]:
         """Lines of the deployment's containers, merged by time."""
+        ...
+
+    async def probes(self, key: DeploymentKey) -> tuple[Probed, ...]:
+        """The health checks of the deployment's containers, with the last answers that the engine remembers."""
         ...
 
     async def stats(

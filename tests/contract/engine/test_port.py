@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import pytest
 
+from spin.engines.simulated import SimulatedEngine
 from spin.errors import Failed
 from spin.model.names import InstanceId
 from spin.model.observed import Instance, Phase, Snapshot
-from spin.model.stack import Attachment, Config, Grant, Mount, Network, Restart, Volume
+from spin.model.stack import Attachment, Config, Grant, Healthcheck, Mount, Network, Restart, Volume
 from spin.model.steps import (
     Create,
     DeliverFiles,
@@ -334,3 +335,14 @@ async def test_what_runs_is_measured_with_its_limits_and_counters_grow(bench: Be
     await bench.engine.execute(bench.key, Stop(made.id, made.name, 1000, "test"))
     await bench.until_phase(made, Phase.EXITED)
     assert await bench.engine.stats(*names) == ()
+
+
+async def test_a_health_check_tells_its_command_and_its_last_answers(bench: Bench) -> None:
+    """The image has no such command, so the real engine's answer is a failure; the simulated one does not ask."""
+    made = await bench.create(bench.service(healthcheck=Healthcheck(("CMD", "no-such-command"), interval_ms=500, retries=1)))
+    await bench.engine.execute(bench.key, Start(made.id, made.name, "test"))
+    simulated = isinstance(bench.engine, SimulatedEngine)
+    await bench.until_phase(made, Phase.READY if simulated else Phase.UNHEALTHY)
+    (found,) = await bench.engine.probes(bench.key)
+    assert (found.id, found.service, found.test) == (made.id, "web", "no-such-command")
+    assert {answer.exit_code == 0 for answer in found.answers} == {simulated}

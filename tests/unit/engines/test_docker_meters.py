@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from spin.engines.docker import labels
+from spin.engines.docker.checks import command, probed
 from spin.engines.docker.meters import limits, sample, working_set
 
 LISTED = {
@@ -74,3 +75,19 @@ def test_limits_are_those_of_the_containers_configuration() -> None:
     assert limits({"NanoCpus": 1_500_000_000, "Memory": 64}) == (1.5, 64)
     assert limits({"CpuQuota": 50_000, "CpuPeriod": 0, "Memory": 0}) == (0.5, 0)
     assert limits({"CpuQuota": -1}) == (0, 0)
+
+
+def test_a_health_check_and_its_last_answers() -> None:
+    log = [{"End": "2026-01-01T00:00:00Z", "ExitCode": 7, "Output": "x" * 600 + "refused\n"}]
+    config = {"Labels": LISTED["Labels"], "Healthcheck": {"Test": ["CMD", "curl", "-f", "a b"]}}
+    found = probed({"Id": "c1", "Config": config, "State": {"Health": {"Log": log}}})
+    assert found is not None
+    assert (found.container, found.test) == ("shop-web-2", "curl -f 'a b'")
+    assert (found.answers[0].exit_code, len(found.answers[0].output)) == (7, 500)
+    assert found.answers[0].output.endswith("refused")
+    assert probed({"Id": "c1", "Config": {"Labels": LISTED["Labels"]}, "State": {}}) is None
+
+
+def test_the_command_of_a_health_check_as_people_write_it() -> None:
+    assert command(["CMD-SHELL", "curl -f x || exit 1"]) == "curl -f x || exit 1"
+    assert command(["NONE"]) == command([]) == ""

@@ -9,7 +9,7 @@ from typing import Any, assert_never
 
 from aiodocker.exceptions import DockerError
 
-from spin.engines.docker import host, labels, ports
+from spin.engines.docker import checks, host, labels, ports
 from spin.engines.docker.client import Client
 from spin.engines.docker.events import Hints
 from spin.engines.docker.files import Files
@@ -47,6 +47,7 @@ from spin.model.steps import (
 )
 from spin.model.streams import Command, FileStat
 from spin.model.usage import Sample
+from spin.model.why import Probed
 from spin.ports.engine import Capabilities, FileContents, Health, LogLine, LogQuery, PullAccess, VolumeInfo
 from spin.ports.streams import Stream
 from spin.site import Site
@@ -148,6 +149,11 @@ class DockerEngine:
             async with aclosing(self._logs.read(key, query)) as lines:
                 async for line in lines:
                     yield line
+
+    async def probes(self, key: DeploymentKey) -> tuple[Probed, ...]:
+        with _reading():
+            inspected = await self._observer.inspected(key)
+        return tuple(found for each in inspected if (found := checks.probed(each)) is not None)
 
     async def stats(
         self, project: str | None = None, environment: str | None = None, stack: str | None = None, *, over: float = 0.0

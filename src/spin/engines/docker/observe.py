@@ -204,6 +204,12 @@ class Observer:
             links=nets.links(networks),
         )
 
+    async def inspected(self, key: DeploymentKey) -> list[Inspected]:
+        """The deployment's containers in full. One that vanishes while this looks is left out."""
+        filters = labels.selector(self._site.id, key, Kind.CONTAINER)
+        listed = await self._client.get("containers/json", all="true", filters=filters)
+        return [c for c in await asyncio.gather(*(self._inspect(c["Id"]) for c in listed)) if c is not None]
+
     async def _connections(self, draining: list[Inspected], networks: Mapping[str, str]) -> dict[str, int | None]:
         """Open connections to each, by id. What is on no network has none; what is on another machine cannot be looked at."""
         counts: dict[str, int | None] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -9,8 +10,10 @@ from typing import Any
 
 from spin.engines.simulated.container import Container
 from spin.kit.clock import Clock
-from spin.model.names import InstanceId, container_name
+from spin.model.names import DeploymentKey, InstanceId, container_name
+from spin.model.observed import Instance, Phase
 from spin.model.usage import Sample
+from spin.model.why import ProbeAnswer, Probed
 
 CORES = 0.1
 MEMORY = 32 * 2**20
@@ -28,6 +31,11 @@ class Meters:
     def _measured(self) -> Iterator[Container]:
         """All containers that run. Raises EngineUnavailable."""
         raise NotImplementedError
+
+    async def probes(self, key: DeploymentKey) -> tuple[Probed, ...]:
+        now = self._clock.now()
+        mine = [c for c in self._measured() if c.key == key and c.spec.healthcheck is not None]
+        return tuple(_probed(c, c.observed(now), now) for c in mine)
 
     async def stats(
         self,
@@ -67,3 +75,17 @@ class Meters:
             pids=1,
         )
         return replace(sample, **self._told.get(container.id, {}))
+
+
+def _probed(container: Container, seen: Instance, now: datetime) -> Probed:
+    """As of now: the one answer that would come."""
+    check = container.spec.healthcheck
+    kind, *words = (*check.test, "") if check is not None else ("",)
+    bad = seen.phase is Phase.UNHEALTHY
+    return Probed(
+        container.id,
+        container_name(container.key.stack, container.spec.name, container.slot),
+        container.spec.name,
+        shlex.join(words[:-1]) if kind == "CMD" else "".join(words[:1]),
+        (ProbeAnswer(now, int(bad), container.observed(now).detail if bad else "ok"),),
+    )
