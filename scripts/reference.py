@@ -1,19 +1,25 @@
-"""Writes docs/reference/ anew from the code: `.venv/bin/python scripts/reference.py`. With --check it only says what is out of date."""
+"""Writes anew what is made from the code: `.venv/bin/python scripts/reference.py`. With --check it only says what is out of date.
+
+That is docs/reference/ with the API's OpenAPI document, docs/rules/, and the asynchronous client.
+"""
 
 from __future__ import annotations
 
 import ast
 import inspect
+import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import async_client
 import reference_json
 
 from spin import rules as pages
 from spin import site
+from spin.api import document
 from spin.cli import commands, entry
 from spin.cli.lazy import Noun, Row
 from spin.main import SERVE
@@ -418,20 +424,24 @@ with `dockerfile-` are about Dockerfiles: `spin check` shows them, and nothing i
 """
 
 
-def json() -> str:
+def json_page() -> str:
     return reference_json.page(MADE)
+
+
+def openapi() -> str:
+    return json.dumps(document(), ensure_ascii=False, indent=1) + "\n"
 
 
 # ---- All of them -------------------------------------------------------------------------------------------------------------
 
-PAGES = {"cli.md": cli, "compose.md": compose, "site-file.md": site_file, "json.md": json}
+PAGES = {"cli.md": cli, "compose.md": compose, "site-file.md": site_file, "json.md": json_page, "openapi.json": openapi}
 
 
 def made() -> dict[Path, str]:
-    """Every page that is made here, with its text."""
+    """Every file that is made here, with its text."""
     texts = {REFERENCE / name: make() for name, make in PAGES.items()}
     texts |= {RULES_FOLDER / f"{code}.md": rule_page(what) for code, what in pages.catalogue().items()}
-    return texts | {RULES_FOLDER / "README.md": rules_index()}
+    return texts | {RULES_FOLDER / "README.md": rules_index()} | async_client.made()
 
 
 def leftovers() -> list[Path]:

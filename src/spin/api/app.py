@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
@@ -11,6 +12,7 @@ from starlette.exceptions import HTTPException
 import spin
 from spin.api.context import PREFIX
 from spin.api.middleware import BodyLimit, Frame, JsonLimit, SignIn
+from spin.api.openapi import Api
 from spin.api.problems import on_http_error, on_invalid_request, on_spin_error
 from spin.api.routers import (
     events,
@@ -34,19 +36,14 @@ from spin.usecases.platform import Platform
 NOUNS = (health, site, rules, users, projects, keys, stacks, streams, logs, stats, why, events, secrets, volumes)
 
 
+def document() -> dict[str, Any]:
+    """The OpenAPI document. It is the same for every platform of this version."""
+    return _api().openapi()
+
+
 def build(platform: Platform, *, extra_routers: Sequence[APIRouter] = ()) -> FastAPI:
     """The API of `platform`. `extra_routers` are served beside it, without a prefix, and see to their own sign-in."""
-    app = FastAPI(
-        title="Spin",
-        version=spin.__version__,
-        description="A container platform whose contract is Docker Compose. Errors are `application/problem+json`.",
-        openapi_url=f"{PREFIX}/openapi.json",
-        docs_url=None,  # the pages load scripts from elsewhere
-        redoc_url=None,
-        redirect_slashes=False,
-        # Given as they are: routers that are included get built anew at the first request of each route, some 50 ms in all.
-        routes=[route for noun in NOUNS for route in noun.router.routes],
-    )
+    app = _api()
     app.state.platform = platform
     # The last one added is the outermost.
     app.add_middleware(JsonLimit)
@@ -58,6 +55,20 @@ def build(platform: Platform, *, extra_routers: Sequence[APIRouter] = ()) -> Fas
     app.add_exception_handler(WebSocketRequestValidationError, on_invalid_request)
     app.add_exception_handler(HTTPException, on_http_error)
     for router in extra_routers:
-        app.include_router(router)
+        app.include_router(router, include_in_schema=False)  # other protocols, documented elsewhere
 
     return app
+
+
+def _api() -> Api:
+    return Api(
+        title="Spin",
+        version=spin.__version__,
+        description="A container platform whose contract is Docker Compose. Errors are `application/problem+json`.",
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,  # the pages load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        # Given as they are: routers that are included get built anew at the first request of each route, some 50 ms in all.
+        routes=[route for noun in NOUNS for route in noun.router.routes],
+    )

@@ -208,6 +208,11 @@ def _may_be_json(headers: Headers) -> bool:
     return "json" in kind.lower() and ("content-length" in headers or "transfer-encoding" in headers)
 
 
+def is_guarded(path: str) -> bool:
+    """Whether an address needs credentials."""
+    return (path.startswith(PREFIX) and path not in OPEN) or path == METRICS
+
+
 class SignIn:
     """Finds out who asks, before a byte of the body is read: an endpoint cannot be left open by mistake."""
 
@@ -216,8 +221,7 @@ class SignIn:
         self._platform = platform
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        guarded = scope["type"] in ("http", "websocket") and (scope["path"].startswith(PREFIX) or scope["path"] == METRICS)
-        if guarded and scope["path"] not in OPEN:
+        if scope["type"] in ("http", "websocket") and is_guarded(scope["path"]):
             try:
                 principal = await sign_in(self._platform, Headers(scope=scope).get("authorization"))
             except SpinError as error:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from spin.cli.tables import clean, cut, paint
-from spin.client.shapes import Change, ChangesView, KeyChange
+from spin.client.shapes import Change, ChangesView, KeyChange, PartChange
 
 _SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
 _WORDS = {"add": "to add", "change": "to change", "remove": "to remove"}
@@ -24,7 +24,7 @@ def summary(changes: ChangesView) -> str:
 
 def change_lines(changes: ChangesView, *, colours: bool = False) -> list[str]:
     """One line for each thing that is added, changed or removed, and below a changed one each key that differs."""
-    kinds: tuple[tuple[str, Sequence[Change]], ...] = (
+    kinds: tuple[tuple[str, Sequence[Change | PartChange]], ...] = (
         ("service", changes["services"]),
         ("network", changes["networks"]),
         ("volume", changes["volumes"]),
@@ -40,7 +40,7 @@ def change_lines(changes: ChangesView, *, colours: bool = False) -> list[str]:
     return lines
 
 
-def _change(kind: str, change: Change, *, colours: bool) -> list[str]:
+def _change(kind: str, change: Change | PartChange, *, colours: bool) -> list[str]:
     sign, colour = _SIGNS[change["action"]]
     consequence = ""
     if kind == "service" and change["action"] == "change":

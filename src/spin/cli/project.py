@@ -27,10 +27,9 @@ def ls(*, json: JsonOption = False, template: FormatOption = None) -> None:
     with Session() as session:
         session.require_sign_in()
         projects = session.client.projects()
-        roles = {m["name"]: m["role"] for m in session.client.whoami()["projects"]}
     if for_programs(projects, json=json, template=template):
         return
-    rows = [[p["name"], roles.get(p["name"], "")] for p in projects]
+    rows = [[p["name"], p["role"] or ""] for p in projects]
     print_table(("NAME", "YOUR ROLE"), rows, empty="You are in no project. `spin project create NAME` makes one.")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self, cast
 
+from spin.client.answers import path_of
 from spin.client.shapes import (
     AccountView,
     EnvironmentView,
@@ -16,6 +17,7 @@ from spin.client.shapes import (
     MemberView,
     NewKey,
     ProjectView,
+    RuleView,
     SecretView,
     SiteView,
     StackView,
@@ -25,7 +27,7 @@ from spin.client.shapes import (
     WhoAmI,
 )
 from spin.client.stack import LONG_POLL_SECONDS, Stack
-from spin.client.transport import Transport, path_of
+from spin.client.transport import Transport
 
 
 class Client:
@@ -55,6 +57,10 @@ class Client:
     def site(self) -> SiteView:
         """Needs no credentials."""
         return cast("SiteView", self._get("/site"))
+
+    def rules(self) -> list[RuleView]:
+        """Every rule, with how severe it is on this site."""
+        return cast("list[RuleView]", self._get("/rules"))
 
     def whoami(self) -> WhoAmI:
         return cast("WhoAmI", self._get("/whoami"))
@@ -105,8 +111,10 @@ class Client:
     def remove_account(self, project: str, name: str) -> None:
         self._transport.request("DELETE", path_of("projects", project, "accounts", name))
 
-    def keys(self) -> list[KeyView]:
-        return cast("list[KeyView]", self._get("/keys"))
+    def keys(self, *, user: str | None = None) -> list[KeyView]:
+        """`user`: somebody else's (operators)."""
+        query = {} if user is None else {"user": user}
+        return cast("list[KeyView]", self._transport.request("GET", "/keys", query=query))
 
     def create_key(self, name: str, *, expires_days: int | None = None, user: str | None = None) -> NewKey:
         """`user`: make it for someone else (operators)."""
@@ -155,12 +163,13 @@ class Client:
         environment: str | None = None,
         stack: str | None = None,
         service: str | None = None,
+        kind: str | None = None,
         since: str | None = None,
         until: str | None = None,
         last: int = 100,
     ) -> list[EventView]:
         """The newest `last` events, in their order. Times are RFC 3339."""
-        named = {"environment": environment, "stack": stack, "service": service, "since": since, "until": until}
+        named = {"environment": environment, "stack": stack, "service": service, "kind": kind, "since": since, "until": until}
         return cast("list[EventView]", self._events(path_of("projects", project, "events"), named, last))
 
     def follow_events(
@@ -171,9 +180,10 @@ class Client:
         environment: str | None = None,
         stack: str | None = None,
         service: str | None = None,
+        kind: str | None = None,
     ) -> Iterator[list[EventView]]:
         """Events after that number as they happen, some at a time and in their order, without end."""
-        query = {"environment": environment, "stack": stack, "service": service}
+        query = {"environment": environment, "stack": stack, "service": service, "kind": kind}
         chosen = {name: value for name, value in query.items() if value is not None}
         while True:
             asked = chosen | {"after": str(after), "last": "1000", "wait": f"{LONG_POLL_SECONDS:g}"}

@@ -28,7 +28,8 @@ class SiteView(TypedDict):
 
 class Membership(TypedDict):
     name: str
-    role: str
+    role: str | None
+    """One's own role; None for an operator who is no member."""
 
 
 class IdentityView(TypedDict):
@@ -37,6 +38,15 @@ class IdentityView(TypedDict):
     uid: int
     gid: int
     gids: list[int]
+
+
+class RuleView(TypedDict):
+    code: str
+    severity: str
+    """On this site: refuse, warn, advise or off."""
+    title: str
+    page: str
+    """Path of the rule's page on the server."""
 
 
 class WhoAmI(TypedDict):
@@ -66,6 +76,8 @@ class UserView(TypedDict):
 
 class ProjectView(TypedDict):
     name: str
+    role: str | None
+    """One's own role; None for an operator who is no member."""
 
 
 class MemberView(TypedDict):
@@ -115,6 +127,12 @@ class KeyChange(TypedDict):
     new: Any
 
 
+class PartChange(TypedDict):
+    name: str
+    action: Literal["add", "change", "remove", "unchanged"]
+    keys: list[KeyChange]
+
+
 class Change(TypedDict):
     name: str
     action: Literal["add", "change", "remove", "unchanged"]
@@ -125,8 +143,8 @@ class Change(TypedDict):
 
 class ChangesView(TypedDict):
     services: list[Change]
-    networks: list[Change]
-    volumes: list[Change]
+    networks: list[PartChange]
+    volumes: list[PartChange]
     stack: list[KeyChange]
     """Keys of the stack itself."""
 
@@ -135,7 +153,8 @@ class Preview(TypedDict):
     changes: ChangesView
     findings: list[FindingView]
     empty: bool
-    generation: int | None
+    generation: int
+    """Of the stack that the preview was made for; 0 where there is none yet."""
 
 
 class Accepted(TypedDict):
@@ -217,8 +236,8 @@ class StackView(TypedDict):
     """Whose the stack is and what it needs."""
     note: str
     """Of a rollback that nobody asked for: the reason, and below it the last log lines."""
-    created: str
-    changed: str
+    created: str | None
+    changed: str | None
     token: str
     """Changes whenever anything else in this view does."""
     settled: bool

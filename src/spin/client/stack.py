@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from spin.client.answers import path_of
 from spin.client.shapes import (
     Accepted,
     AdviceView,
@@ -22,7 +23,7 @@ from spin.client.shapes import (
     StatsView,
     UsageView,
 )
-from spin.client.transport import Transport, path_of
+from spin.client.transport import Transport
 from spin.model.streams import SUBPROTOCOL
 
 if TYPE_CHECKING:
@@ -116,9 +117,9 @@ class Stack:
         body = {"replicas": dict(replicas), "dry_run": False} | _said(expect_generation=expect_generation)
         return self._accept("scale", body)
 
-    def act(self, verb: str, services: Sequence[str]) -> Accepted:
+    def act(self, verb: str, services: Sequence[str], *, expect_generation: int | None = None) -> Accepted:
         """`verb`: start, stop or restart; no services means all of them."""
-        return self._accept(verb, {"services": list(services)})
+        return self._accept(verb, {"services": list(services)} | _said(expect_generation=expect_generation))
 
     def preview_promotion(self, to: str, secrets: Mapping[str, bytes]) -> Preview:
         return cast(
@@ -132,8 +133,11 @@ class Stack:
     def export(self) -> ExportView:
         return cast("ExportView", self._transport.request("GET", self._path + "/export"))
 
-    def remove(self, *, volumes: bool = False) -> Accepted:
-        return cast("Accepted", self._transport.request("DELETE", self._path, query={"volumes": "true" if volumes else "false"}))
+    def remove(self, *, volumes: bool = False, expect_generation: int | None = None) -> Accepted:
+        """`volumes`: with their data (owners)."""
+        query = {"volumes": "true" if volumes else "false"}
+        query |= {name: str(value) for name, value in _said(expect_generation=expect_generation).items()}
+        return cast("Accepted", self._transport.request("DELETE", self._path, query=query))
 
     def logs(
         self, *, service: str | None = None, slot: int | None = None, tail: int | None = None, since: str | None = None

@@ -12,50 +12,23 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
-from spin import __version__
-from spin.errors import Failed, InvalidInput, NotSignedIn, SpinError, Unavailable, from_code
+from spin.client.answers import (
+    PREFIX,
+    PROBLEM_BYTES,
+    broke_off,
+    headers_of,
+    is_loopback,
+    normalise_url,
+    not_spin,
+    refusal,
+    unavailable,
+)
+from spin.errors import SpinError, Unavailable
 
-DEFAULT_URL = "http://127.0.0.1:7070"
-"""Where `spin serve` listens unless told otherwise (`spin.site.Site`)."""
-
-PREFIX = "/api/v1"
 _WEBSOCKET_ID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """What a server adds to a key to prove that it speaks WebSocket (RFC 6455, 1.3)."""
-_PROBLEM_BYTES = 1024 * 1024
-"""More than this is not read of an answer that reports an error."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine, by its name alone."""
-    return host in ("localhost", "::1") or host.startswith("127.") or host.endswith(".localhost")
-
-
-def normalise_url(url: str) -> str:
-    """`url` with a scheme and without a slash at the end; a bare `host:port` is http for this machine, else https.
-
-    Raises InvalidInput for anything that is not the address of a platform.
-    """
-    text = url.strip()
-    if "://" not in text:
-        host = text.partition("/")[0].rpartition(":")[0] or text.partition("/")[0]
-        text = ("http://" if is_loopback(host.strip("[]")) else "https://") + text
-    parts = urlsplit(text)
-    try:
-        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
-    except ValueError:
-        good = False
-    if not good or parts.query or parts.fragment:
-        raise InvalidInput(f"{url!r} is not the address of a platform; write it like http://127.0.0.1:7070.", url=url)
-    if parts.username is not None:
-        raise InvalidInput("An address with a password in it would end up in logs; use `spin login URL --user NAME`.")
-    return text.rstrip("/")
-
-
-def path_of(*parts: str) -> str:
-    """An API path of `parts`, each escaped."""
-    return "".join("/" + quote(part, safe="") for part in parts)
 
 
 class Transport:
@@ -72,11 +45,7 @@ class Transport:
         self._connection: http.client.HTTPConnection | None = None
         self._absolute = ""
         """What a plain HTTP proxy wants in front of the path."""
-        self._headers = {"Accept": "application/json", "User-Agent": f"spin/{__version__}"}
-        if basic is not None:
-            self._headers["Authorization"] = "Basic " + base64.b64encode(":".join(basic).encode()).decode()
-        elif token:
-            self._headers["Authorization"] = f"Bearer {token}"
+        self._headers = headers_of(token, basic)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -100,7 +69,7 @@ class Transport:
         try:
             return json.loads(data)
         except ValueError:
-            raise self._not_spin(response.status) from None
+            raise not_spin(self.url, response.status) from None
 
     def lines(self, path: str, *, query: Mapping[str, str] | None = None) -> Iterator[Any]:
         """An NDJSON answer, line by line. The connection is not used for anything else meanwhile."""
@@ -113,7 +82,7 @@ class Transport:
             response.read()  # an answer without a line is over only for who has read it
             finished = True
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Unavailable(f"The answer of {self.url} broke off: {error or type(error).__name__}.") from None
+            raise broke_off(self.url, error) from None
         finally:
             if not finished:
                 self.close()
@@ -237,48 +206,11 @@ class Transport:
     # Below: failures.
 
     def _problem(self, response: http.client.HTTPResponse) -> SpinError:
-        data = response.read(_PROBLEM_BYTES)
+        data = response.read(PROBLEM_BYTES)
         if not response.isclosed():
             self.close()
-        if 300 <= response.status < 400:
-            return Unavailable(
-                f"{self.url} redirects to {response.getheader('Location', 'elsewhere')}. Sign in there: `spin login URL`."
-            )
-        try:
-            problem = json.loads(data)
-            code, detail, fields = problem["code"], problem.get("detail") or problem["title"], problem.get("fields") or {}
-        except (ValueError, KeyError, TypeError):
-            return self._not_spin(response.status)
-        reserved = {"message", "self"}  # would clash with the error's own parameters
-        return from_code(str(code), str(detail), {str(k): v for k, v in dict(fields).items() if k not in reserved})
-
-    def _not_spin(self, status: int) -> SpinError:
-        if status == 401:
-            return NotSignedIn(f"{self.url} asks for credentials. Sign in with `spin login {self.url}`.")
-        if status in (502, 503, 504):
-            return Unavailable(f"The platform behind {self.url} does not answer now (HTTP {status}).")
-        if status >= 500:
-            return Failed(f"{self.url} failed on this request (HTTP {status}).")
-        return Unavailable(
-            f"What answers at {self.url} is not a Spin platform (HTTP {status}). Set SPIN_URL or run `spin login URL`."
-        )
+        return refusal(self.url, response.status, data, response.getheader("Location"))
 
     def _unavailable(self, error: Exception) -> SpinError:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return Unavailable(
-                f"The certificate of {self.url} is not trusted: {error.verify_message}. "
-                "Add its authority to the system's trust store, or name it in SSL_CERT_FILE."
-            )
-        if isinstance(error, ssl.SSLError):
-            return Unavailable(f"{self.url} does not speak TLS as expected: {error.reason}. Is it https at all?")
-        if isinstance(error, TimeoutError):
-            return Unavailable(
-                f"{self.url} took longer than {self._timeout:.0f} seconds to answer. Try again, or look at the platform."
-            )
-        if isinstance(error, http.client.HTTPException) and not isinstance(error, http.client.RemoteDisconnected):
-            return Unavailable(f"What answers at {self.url} does not speak HTTP. Set SPIN_URL or run `spin login URL`.")
-        return Unavailable(
-            f"No Spin platform answers at {self.url}. Is `spin serve` running? Set SPIN_URL or run `spin login URL`.",
-            url=self.url,
-            reason=str(error) or type(error).__name__,
-        )
+        garbled = isinstance(error, http.client.HTTPException) and not isinstance(error, http.client.RemoteDisconnected)
+        return unavailable(self.url, error, timeout=self._timeout, speaks_http=not garbled)

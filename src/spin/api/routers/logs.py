@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, TypeAdapter
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -41,6 +41,7 @@ class LogStream(StreamingResponse):
     "",
     summary="The lines of a stack's containers, one JSON object a line: instance, time, stream, text",
     response_class=LogStream,
+    responses={200: {"content": {"application/x-ndjson": {"schema": TypeAdapter(LogLine).json_schema()}}}},
 )
 async def get_logs(
     platform: ThePlatform,

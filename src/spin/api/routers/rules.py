@@ -13,6 +13,10 @@ from spin.rules import catalogue, described, page, severity_on
 router = APIRouter(tags=["site"])
 
 
+class Markdown(PlainTextResponse):
+    media_type = "text/markdown"
+
+
 @dataclass(frozen=True, slots=True)
 class RuleView:
     code: str
@@ -24,14 +28,12 @@ class RuleView:
 
 
 @router.get(f"{PREFIX}/rules", summary="Every rule, with how severe it is on this site")
-async def list_rules(platform: ThePlatform, person: Person) -> tuple[RuleView, ...]:  # noqa: ARG001 - for whoever is signed in
+async def get_rules(platform: ThePlatform, person: Person) -> tuple[RuleView, ...]:  # noqa: ARG001 - for whoever is signed in
     return tuple(
         RuleView(code, severity_on(platform.site, what), f"{what.title}.", f"/rules/{code}") for code, what in catalogue().items()
     )
 
 
-@router.get(
-    "/rules/{code}", summary="The page of a rule: the reason, and an example, as Markdown", response_class=PlainTextResponse
-)
-async def show_rule(code: str) -> PlainTextResponse:
-    return PlainTextResponse(page(described(code)), media_type="text/markdown")
+@router.get("/rules/{code}", summary="The page of a rule: the reason, and an example, as Markdown", response_class=Markdown)
+async def get_rule(code: str) -> Markdown:
+    return Markdown(page(described(code)))

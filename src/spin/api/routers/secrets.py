@@ -19,14 +19,14 @@ async def get_secrets(
     return await list_secrets(platform, person, project, environment)
 
 
-@router.put("/{secret}", summary="Store a value as the newest version")
+@router.put("/{secret}", operation_id="put_secret", summary="Store a value as the newest version")
 async def put(
     platform: ThePlatform, person: Person, project: ProjectPath, environment: EnvironmentPath, secret: NamePath, body: SecretIn
 ) -> SecretInfo:
     return await put_secret(platform, person, project, environment, secret, body.value)
 
 
-@router.delete("/{secret}", status_code=204, summary="Remove a secret that no stack uses")
+@router.delete("/{secret}", status_code=204, operation_id="delete_secret", summary="Remove a secret that no stack uses")
 async def delete(
     platform: ThePlatform, person: Person, project: ProjectPath, environment: EnvironmentPath, secret: NamePath
 ) -> None:

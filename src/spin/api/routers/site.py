@@ -54,7 +54,7 @@ class WhoAmI:
 
 
 @router.get("/site", summary="The site, for clients that are not signed in yet")
-async def show_site(platform: ThePlatform) -> SiteView:
+async def get_site(platform: ThePlatform) -> SiteView:
     site = platform.site
     environments = tuple(EnvironmentName(e.name, e.description) for e in site.environments)
     classes = tuple(PortClassView(c.name, c.reach, c.ports) for c in site.port_classes)
@@ -62,11 +62,11 @@ async def show_site(platform: ThePlatform) -> SiteView:
 
 
 @router.get("/whoami", summary="Who is signed in, and the projects they are a member of")
-async def whoami(person: Person) -> WhoAmI:
+async def get_whoami(person: Person) -> WhoAmI:
     projects = tuple(Membership(name, role) for name, role in sorted(person.memberships))
     return WhoAmI(person.user, person.operator, projects, person.key, person.identity)
 
 
 @router.get("/environments", summary="The environments, and whether their engines answer")
-async def environments(platform: ThePlatform, person: Person) -> tuple[EnvironmentView, ...]:
+async def get_environments(platform: ThePlatform, person: Person) -> tuple[EnvironmentView, ...]:
     return await list_environments(platform, person)

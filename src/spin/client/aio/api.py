@@ -1,0 +1,225 @@
+# Made from spin/client/api.py: change that file, then run scripts/reference.py.
+"""Every endpoint of the API, by noun."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncGenerator, Mapping
+from types import TracebackType
+from typing import Any, Self, cast
+
+from spin.client.aio.stack import LONG_POLL_SECONDS, AsyncStack
+from spin.client.aio.transport import AsyncTransport
+from spin.client.answers import path_of
+from spin.client.shapes import (
+    AccountView,
+    EnvironmentView,
+    EventView,
+    IdentityView,
+    KeyView,
+    MemberView,
+    NewKey,
+    ProjectView,
+    RuleView,
+    SecretView,
+    SiteView,
+    StackView,
+    StatsView,
+    UserView,
+    VolumeView,
+    WhoAmI,
+)
+
+
+class AsyncClient:
+    """A platform, as one person sees it. `token` is an API key; `basic` is user and password (or key), for signing in.
+
+    `timeout` is in seconds, for one answer. Every method raises Unavailable where no platform answers, and the error of
+    `spin.errors` that an answer stands for. Close it, or use it in an `async with` statement.
+    """
+
+    def __init__(
+        self, url: str, token: str | None = None, *, basic: tuple[str, str] | None = None, timeout: float = 30.0
+    ) -> None:
+        self._transport = AsyncTransport(url, token=token, basic=basic, timeout=timeout)
+        self.url = self._transport.url
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    # The site and the person.
+
+    async def site(self) -> SiteView:
+        """Needs no credentials."""
+        return cast("SiteView", await self._get("/site"))
+
+    async def rules(self) -> list[RuleView]:
+        """Every rule, with how severe it is on this site."""
+        return cast("list[RuleView]", await self._get("/rules"))
+
+    async def whoami(self) -> WhoAmI:
+        return cast("WhoAmI", await self._get("/whoami"))
+
+    async def environments(self) -> list[EnvironmentView]:
+        return cast("list[EnvironmentView]", await self._get("/environments"))
+
+    # Users, projects, keys.
+
+    async def users(self) -> list[UserView]:
+        return cast("list[UserView]", await self._get("/users"))
+
+    async def create_user(self, name: str, *, password: str | None = None, operator: bool = False) -> UserView:
+        body: dict[str, Any] = {"name": name, "operator": operator}
+        if password is not None:
+            body["password"] = password
+        return cast("UserView", await self._transport.request("POST", "/users", body=body))
+
+    async def set_identity(self, user: str, identity: IdentityView | None) -> UserView:
+        """Who `user` is on the site's filesystems; None takes it away."""
+        where = path_of("users", user, "identity")
+        if identity is None:
+            return cast("UserView", await self._transport.request("DELETE", where))
+        return cast("UserView", await self._transport.request("PUT", where, body=identity))
+
+    async def projects(self) -> list[ProjectView]:
+        return cast("list[ProjectView]", await self._get("/projects"))
+
+    async def create_project(self, name: str) -> ProjectView:
+        return cast("ProjectView", await self._transport.request("POST", "/projects", body={"name": name}))
+
+    async def members(self, project: str) -> list[MemberView]:
+        return cast("list[MemberView]", await self._get(path_of("projects", project, "members")))
+
+    async def set_member(self, project: str, user: str, role: str) -> None:
+        await self._transport.request("PUT", path_of("projects", project, "members", user), body={"role": role})
+
+    async def remove_member(self, project: str, user: str) -> None:
+        await self._transport.request("DELETE", path_of("projects", project, "members", user))
+
+    async def accounts(self, project: str) -> list[AccountView]:
+        """Collaboration accounts."""
+        return cast("list[AccountView]", await self._get(path_of("projects", project, "accounts")))
+
+    async def set_account(self, project: str, name: str, identity: IdentityView) -> None:
+        await self._transport.request("PUT", path_of("projects", project, "accounts", name), body=identity)
+
+    async def remove_account(self, project: str, name: str) -> None:
+        await self._transport.request("DELETE", path_of("projects", project, "accounts", name))
+
+    async def keys(self, *, user: str | None = None) -> list[KeyView]:
+        """`user`: somebody else's (operators)."""
+        query = {} if user is None else {"user": user}
+        return cast("list[KeyView]", await self._transport.request("GET", "/keys", query=query))
+
+    async def create_key(self, name: str, *, expires_days: int | None = None, user: str | None = None) -> NewKey:
+        """`user`: make it for someone else (operators)."""
+        body: dict[str, Any] = {"name": name}
+        if expires_days is not None:
+            body["expires_days"] = expires_days
+        if user is not None:
+            body["user"] = user
+        return cast("NewKey", await self._transport.request("POST", "/keys", body=body))
+
+    async def remove_key(self, id: str) -> None:
+        await self._transport.request("DELETE", path_of("keys", id))
+
+    # Stacks, secrets, volumes.
+
+    async def stacks(self, project: str, environment: str) -> list[StackView]:
+        return cast("list[StackView]", await self._get(path_of("projects", project, "environments", environment, "stacks")))
+
+    async def stats(self, project: str, environment: str) -> list[StatsView]:
+        """What the running containers of all stacks use now."""
+        return cast("list[StatsView]", await self._get(path_of("projects", project, "environments", environment, "stats")))
+
+    def stack(self, project: str, environment: str, name: str) -> AsyncStack:
+        return AsyncStack(self._transport, project, environment, name)
+
+    async def secrets(self, project: str, environment: str) -> list[SecretView]:
+        return cast("list[SecretView]", await self._get(_secrets(project, environment)))
+
+    async def put_secret(self, project: str, environment: str, name: str, value: bytes) -> SecretView:
+        """A new version; the same value as the newest version adds none."""
+        body = {"value": base64.b64encode(value).decode()}
+        return cast("SecretView", await self._transport.request("PUT", _secrets(project, environment) + path_of(name), body=body))
+
+    async def remove_secret(self, project: str, environment: str, name: str) -> None:
+        await self._transport.request("DELETE", _secrets(project, environment) + path_of(name))
+
+    async def volumes(self, project: str) -> list[VolumeView]:
+        return cast("list[VolumeView]", await self._get(path_of("projects", project, "volumes")))
+
+    # What happened.
+
+    async def events(
+        self,
+        project: str,
+        *,
+        environment: str | None = None,
+        stack: str | None = None,
+        service: str | None = None,
+        kind: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        last: int = 100,
+    ) -> list[EventView]:
+        """The newest `last` events, in their order. Times are RFC 3339."""
+        named = {"environment": environment, "stack": stack, "service": service, "kind": kind, "since": since, "until": until}
+        return cast("list[EventView]", await self._events(path_of("projects", project, "events"), named, last))
+
+    async def follow_events(
+        self,
+        project: str,
+        after: int,
+        *,
+        environment: str | None = None,
+        stack: str | None = None,
+        service: str | None = None,
+        kind: str | None = None,
+    ) -> AsyncGenerator[list[EventView], None]:
+        """Events after that number as they happen, some at a time and in their order, without end."""
+        query = {"environment": environment, "stack": stack, "service": service, "kind": kind}
+        chosen = {name: value for name, value in query.items() if value is not None}
+        while True:
+            asked = chosen | {"after": str(after), "last": "1000", "wait": f"{LONG_POLL_SECONDS:g}"}
+            path = path_of("projects", project, "events")
+            found = cast("list[EventView]", await self._transport.request("GET", path, query=asked, patience=LONG_POLL_SECONDS))
+            if found:
+                after = found[-1]["number"]
+                yield found
+
+    async def audit(
+        self,
+        project: str | None,
+        *,
+        environment: str | None = None,
+        stack: str | None = None,
+        user: str | None = None,
+        kind: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        last: int = 100,
+    ) -> list[EventView]:
+        """What people asked for, accepted or refused: in a project, or with None on the whole site (operators)."""
+        named = {"user": user, "kind": kind, "since": since, "until": until}
+        if project is None:
+            return cast("list[EventView]", await self._events("/audit", named, last))
+        named |= {"environment": environment, "stack": stack}
+        return cast("list[EventView]", await self._events(path_of("projects", project, "audit"), named, last))
+
+    async def _events(self, path: str, named: Mapping[str, str | None], last: int) -> Any:
+        query = {name: value for name, value in named.items() if value is not None} | {"last": str(last)}
+        return await self._transport.request("GET", path, query=query)
+
+    async def _get(self, path: str) -> Any:
+        return await self._transport.request("GET", path)
+
+
+def _secrets(project: str, environment: str) -> str:
+    return path_of("projects", project, "environments", environment, "secrets")

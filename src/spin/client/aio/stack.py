@@ -1,0 +1,181 @@
+# Made from spin/client/stack.py: change that file, then run scripts/reference.py.
+"""One stack, through the API."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any, cast
+
+from spin.client.aio.transport import AsyncTransport
+from spin.client.answers import path_of
+from spin.client.shapes import (
+    Accepted,
+    AdviceView,
+    CheckView,
+    DifferenceView,
+    ExportView,
+    FileView,
+    LogLineView,
+    Preview,
+    RevisionView,
+    StackView,
+    StatsView,
+    UsageView,
+)
+
+LONG_POLL_SECONDS = 10.0
+"""How long the server may hold a question for news; the API allows 30."""
+
+
+class AsyncStack:
+    """A stack in an environment. It need not exist yet."""
+
+    def __init__(self, transport: AsyncTransport, project: str, environment: str, name: str) -> None:
+        self._transport = transport
+        self.project = project
+        self.environment = environment
+        self.name = name
+        self._path = path_of("projects", project, "environments", environment, "stacks", name)
+
+    async def view(self, *, seen: str | None = None, wait: float = 0.0) -> StackView:
+        """How it stands. With `seen` (a view's token) the answer waits up to `wait` seconds for a different one. Raises NotFound."""
+        query = {} if seen is None else {"seen": seen, "wait": f"{wait:g}"}
+        return cast("StackView", await self._transport.request("GET", self._path, query=query, patience=wait))
+
+    async def watch(self, *, until: float | None = None) -> AsyncGenerator[StackView, None]:
+        """The view now, whenever it changes, and every LONG_POLL_SECONDS, until the monotonic time `until`.
+
+        Raises NotFound once the stack is gone.
+        """
+        view = await self.view()
+        yield view
+        while True:
+            left = LONG_POLL_SECONDS if until is None else min(LONG_POLL_SECONDS, until - time.monotonic())
+            if left <= 0:
+                return
+            seen = view["token"]
+            view = await self.view(seen=seen, wait=left)
+            if view["token"] != seen or until is None or time.monotonic() < until:
+                yield view
+
+    async def plan(self, submission: Mapping[str, Any], *, force: bool = False) -> Preview:
+        """What deploying would change. Changes nothing."""
+        body = {"submission": submission} | _said(force=force or None)
+        return cast("Preview", await self._transport.request("POST", self._path + "/plan", body=body))
+
+    async def check(self, submission: Mapping[str, Any]) -> CheckView:
+        """All findings, images looked up too. Stores nothing."""
+        return cast("CheckView", await self._transport.request("POST", self._path + "/check", body={"submission": submission}))
+
+    async def deploy(
+        self,
+        submission: Mapping[str, Any],
+        *,
+        expect_generation: int | None = None,
+        note: str = "",
+        force: bool = False,
+        on_failure: str | None = None,
+    ) -> Accepted:
+        """Make this the desired state. `force`: replace every container. `on_failure`: pause, continue or rollback.
+
+        Raises Refused; Conflict where the stack is no longer at `expect_generation`.
+        """
+        body = {"submission": submission} | _said(
+            expect_generation=expect_generation, note=note or None, force=force or None, on_failure=on_failure
+        )
+        return cast("Accepted", await self._transport.request("PUT", self._path, body=body))
+
+    async def confirm(self, *, expect_generation: int | None = None) -> Accepted:
+        """What was kept of the revision before goes. Raises Conflict while the upgrade is not complete."""
+        return await self._accept("confirm", _said(expect_generation=expect_generation))
+
+    async def rollback(self, *, to: int | None = None, expect_generation: int | None = None, note: str = "") -> Accepted:
+        """Back to the confirmed revision, or to revision `to`. Raises Conflict where there is nothing to go back to."""
+        return await self._accept("rollback", _said(to=to, expect_generation=expect_generation, note=note or None))
+
+    async def revisions(self, *, last: int | None = None) -> list[RevisionView]:
+        """The newest first."""
+        query = {} if last is None else {"last": str(last)}
+        return cast("list[RevisionView]", await self._transport.request("GET", self._path + "/revisions", query=query))
+
+    async def diff(self, *, old: int | None = None, new: int | None = None) -> DifferenceView:
+        """What `new` (else the desired revision) changes in `old` (else the confirmed one, or the one before)."""
+        query = {name: str(value) for name, value in _said(old=old, new=new).items()}
+        return cast("DifferenceView", await self._transport.request("GET", self._path + "/diff", query=query))
+
+    async def preview_scale(self, replicas: Mapping[str, int]) -> Preview:
+        body = {"replicas": dict(replicas), "dry_run": True}
+        return cast("Preview", await self._transport.request("POST", self._path + "/scale", body=body))
+
+    async def scale(self, replicas: Mapping[str, int], *, expect_generation: int | None = None) -> Accepted:
+        body = {"replicas": dict(replicas), "dry_run": False} | _said(expect_generation=expect_generation)
+        return await self._accept("scale", body)
+
+    async def act(self, verb: str, services: Sequence[str], *, expect_generation: int | None = None) -> Accepted:
+        """`verb`: start, stop or restart; no services means all of them."""
+        return await self._accept(verb, {"services": list(services)} | _said(expect_generation=expect_generation))
+
+    async def preview_promotion(self, to: str, secrets: Mapping[str, bytes]) -> Preview:
+        return cast(
+            "Preview", await self._transport.request("POST", self._path + "/promote", body=_promotion(to, secrets, dry_run=True))
+        )
+
+    async def promote(self, to: str, secrets: Mapping[str, bytes], *, expect_generation: int | None = None) -> Accepted:
+        """The same revision in environment `to`. Answers for the stack there; `expect_generation` is that stack's."""
+        return await self._accept("promote", _promotion(to, secrets, dry_run=False) | _said(expect_generation=expect_generation))
+
+    async def export(self) -> ExportView:
+        return cast("ExportView", await self._transport.request("GET", self._path + "/export"))
+
+    async def remove(self, *, volumes: bool = False, expect_generation: int | None = None) -> Accepted:
+        """`volumes`: with their data (owners)."""
+        query = {"volumes": "true" if volumes else "false"}
+        query |= {name: str(value) for name, value in _said(expect_generation=expect_generation).items()}
+        return cast("Accepted", await self._transport.request("DELETE", self._path, query=query))
+
+    def logs(
+        self, *, service: str | None = None, slot: int | None = None, tail: int | None = None, since: str | None = None
+    ) -> AsyncGenerator[LogLineView, None]:
+        """Lines, oldest first. `tail`: the last lines of each container. `since`: RFC 3339."""
+        given = {"service": service, "slot": slot, "tail": tail, "since": since}
+        query = {name: str(value) for name, value in given.items() if value is not None}
+        return cast("AsyncGenerator[LogLineView, None]", self._transport.lines(self._path + "/logs", query=query))
+
+    # What it uses.
+
+    async def stats(self, *, service: str | None = None) -> list[StatsView]:
+        """What the running containers use now."""
+        return cast("list[StatsView]", await self._asked("/stats", service=service))
+
+    async def usage(self, *, service: str | None = None, since: str | None = None, step: int | None = None) -> list[UsageView]:
+        """What the services used, in steps of `step` seconds (a multiple of 300). `since`: RFC 3339."""
+        return cast("list[UsageView]", await self._asked("/stats/history", service=service, since=since, step=step))
+
+    async def advice(self, *, service: str | None = None) -> list[AdviceView]:
+        """Whether the services' limits fit what they used."""
+        return cast("list[AdviceView]", await self._asked("/stats/advice", service=service))
+
+    async def _asked(self, path: str, **query: str | int | None) -> Any:
+        said = {name: str(value) for name, value in _said(**query).items()}
+        return await self._transport.request("GET", self._path + path, query=said)
+
+    # Terminals, pipes, files, ports. `service` may be left out where the stack has only one.
+
+    async def file(self, path: str, *, service: str | None = None, slot: int | None = None) -> FileView:
+        """What a container has at an absolute path. Raises NotFound."""
+        query = {n: str(v) for n, v in _said(service=service, slot=slot, path=path).items()}
+        return cast("FileView", await self._transport.request("GET", self._path + "/files", query=query))
+
+    async def _accept(self, verb: str, body: Mapping[str, Any]) -> Accepted:
+        return cast("Accepted", await self._transport.request("POST", f"{self._path}/{verb}", body=body))
+
+
+def _said(**given: Any) -> dict[str, Any]:
+    """What was said at all; the server has the defaults."""
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _promotion(to: str, secrets: Mapping[str, bytes], *, dry_run: bool) -> dict[str, Any]:
+    return {"to": to, "secrets": {n: base64.b64encode(v).decode() for n, v in secrets.items()}, "dry_run": dry_run}
