@@ -15,6 +15,7 @@ from spin.client.shapes import (
     AdviceView,
     CheckView,
     DifferenceView,
+    ExplanationView,
     ExportView,
     FileView,
     LogLineView,
@@ -156,6 +157,10 @@ class AsyncStack:
     async def advice(self, *, service: str | None = None) -> list[AdviceView]:
         """Whether the services' limits fit what they used."""
         return cast("list[AdviceView]", await self._asked("/stats/advice", service=service))
+
+    async def why(self, *, service: str | None = None, since: str | None = None, last: int | None = None) -> ExplanationView:
+        """What is wrong, since when, and what changed just before; also of a stack that is gone. `since`: RFC 3339."""
+        return cast("ExplanationView", await self._asked("/why", service=service, since=since, last=last))
 
     async def _asked(self, path: str, **query: str | int | None) -> Any:
         said = {name: str(value) for name, value in _said(**query).items()}
