@@ -305,7 +305,26 @@ services:
       hosts: [www.physics.example]  # further host names, beside <service>.<stack>.<environment>.<domain>
 ```
 
-A published port 80 or 443 (`"80:8080"`) means the same: through the edge to port 8080 of the containers, not a port of the host.
+A service with a schedule is a job: it has no containers between its runs, and one for each run.
+
+```yaml
+services:
+  backup:
+    image: backup:1.0
+    volumes: ["data:/data:ro"]
+    x-spin:
+      schedule: "15 3 * * *"        # minute, hour, day of the month, month, day of the week, as cron has them, in UTC; or @daily, …
+      overlap: skip                 # while a run goes on, the next one is skipped (left out); replace ends it; allow lets both run
+      timeout: 1h                   # a run that takes longer is ended; left out: it may take as long as it likes
+      keep: 3                       # the containers of so many ended runs stay for a look (3, at most 20)
+```
+
+A run that was missed, as the platform was down, is made up for when it is at most 10 minutes late, and is else recorded as missed; no
+time of the schedule gets two runs. A run is not repeated when it fails, unless the file says `restart: on-failure:3`. A new revision
+applies from the next run on; one that goes on is left to end. `spin stop` ends it, and no further ones begin until `spin start`. A job
+has no ports, no `http` and no replicas, and nothing can depend on it; it may itself depend on services, and its runs wait for them.
+
+A published port 80 or 443 (`"80:8080"`) means the same as `http: 8080`: through the edge to port 8080 of the containers, not a port of the host.
 
 An image without a registry's host, of a service with `build`, is the project's own: `image: web:1.0` is `web:1.0` in the project of the
 site's registry. To use such an image without `build` write `${SPIN_REGISTRY}/${SPIN_PROJECT}/web:1.0`; `spin` sets both

@@ -23,11 +23,13 @@ from spin.model.stack import (
     Image,
     Mount,
     Network,
+    Overlap,
     Port,
     Protocol,
     Resolver,
     Resources,
     Restart,
+    Schedule,
     SecretRef,
     ServiceSpec,
     StackSpec,
@@ -151,6 +153,15 @@ _kernel = st.fixed_dictionaries(
 )
 
 
+schedules = st.builds(
+    Schedule,
+    st.sampled_from(["15 3 * * *", "*/5 * * * mon-fri", "0 0 L * *"]),
+    st.sampled_from(Overlap),
+    _maybe(st.integers(1000, 10**7)),
+    st.integers(0, 20),
+)
+
+
 @st.composite
 def _service(draw: st.DrawFn, name: str, earlier: list[str], names: dict[str, list[str]], published: list[Port]) -> ServiceSpec:
     """A service that depends only on `earlier` ones, so that there is no cycle."""
@@ -209,6 +220,7 @@ def _service(draw: st.DrawFn, name: str, earlier: list[str], names: dict[str, li
         replicas=draw(st.integers(0, 30)),
         update=draw(updates),
         retain_ip=draw(st.booleans()),
+        schedule=draw(_maybe(schedules)),
         binds=tuple(Bind(draw(PATHS), next(targets), draw(st.booleans())) for _ in range(draw(st.integers(0, 1)))),
         **draw(_kernel),
     )

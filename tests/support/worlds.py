@@ -16,10 +16,11 @@ from spin.errors import SpinError
 from spin.model.names import DeploymentKey, EnvironmentName, InstanceId, ProjectName, StackName
 from spin.model.observed import Instance, Phase, Route, Snapshot, Tables
 from spin.model.revision import Deployment, Goal, Origin, Revision, ServiceWish, Upgrade
+from spin.model.run import NO_JOBS, JobBook
 from spin.model.stack import Condition, Image, ServiceSpec, StackSpec, UpdateOrder, template_digest
 from spin.model.status import DeploymentStatus, Failure, Progress, State
 from spin.model.steps import Create, Remove, RemoveVolume, RouteTo, Start, Step, Stop, Unroute
-from spin.plan import Desired, Plan, compare, desire, gate, plan, progress_of, remember, routes, status, text, upgrades
+from spin.plan import Desired, Plan, compare, desire, gate, jobs, plan, progress_of, remember, routes, status, text, upgrades
 from spin.site import Site
 
 T = TypeVar("T")
@@ -107,7 +108,11 @@ class World:
         self.unrouted: dict[str, datetime] = {}
         """When containers were last seen to leave the tables."""
         self.done: list[str] = []
-        self._desired: tuple[Deployment, Revision, Failure | None, Desired] | None = None
+        self.book = NO_JOBS
+        """What is stored of the stack's jobs."""
+        self.run_starts: list[str] = []
+        """Containers of runs that were started, each as often as it was."""
+        self._desired: tuple[Deployment, Revision, Failure | None, JobBook, Desired] | None = None
 
     # What people do.
 
@@ -182,11 +187,11 @@ class World:
         progress = self.progress
         failure = None if progress is None else progress.failure
         known = self._desired
-        if known is None or known[:3] != (self.deployment, self.revision, failure):
+        if known is None or known[:4] != (self.deployment, self.revision, failure, self.book):
             base = self.base if self.deployment.upgrade is not None else None
-            desired = desire(self.deployment, self.revision, base, failure, addresses=self.addresses)
-            self._desired = known = (self.deployment, self.revision, failure, desired)
-        return known[3]
+            desired = desire(self.deployment, self.revision, base, failure, addresses=self.addresses, book=self.book)
+            self._desired = known = (self.deployment, self.revision, failure, self.book, desired)
+        return known[4]
 
     @property
     def progress(self) -> Progress | None:
@@ -214,10 +219,28 @@ class World:
                 if verdict is not None:
                     self.memory = replace(seen, progress=replace(progress, failure=verdict.failure))
                     return self.look()
+        if self.write_runs(jobs.advance(self.desired, observed, self.clock.now())):
+            return self.look()
         works = seen.state in (State.HEALTHY, State.COMPLETED, State.UPGRADED)
         before = 0 if self.memory is None else self.memory.worked
         self.memory = replace(seen, progress=progress, worked=self.deployment.revision if works else before)
         return observed
+
+    def write_runs(self, found: jobs.Advance) -> bool:
+        """What the store does with it; whether there was anything."""
+        written = {j.service: replace(j, version=j.version + 1) for j in found.jobs}
+        changed = {(r.service, r.number): r for r in found.runs}
+        kept = tuple(r for r in self.book.runs if (r.service, r.number) not in changed)
+        runs = sorted((*kept, *changed.values()), key=lambda r: (r.service, r.number))
+        others = tuple(j for j in self.book.jobs if j.service not in written)
+        self.book = JobBook((*others, *written.values()), tuple(runs))
+        return bool(found)
+
+    def ask(self, service: str, by: str = "ada") -> None:
+        """A person wants a run now."""
+        job = self.desired.job(service)
+        assert job is not None
+        self.write_runs(jobs.ask(self.desired, job, self.clock.now(), by))
 
     def plan(self) -> Plan:
         return plan(self.desired, self.observe(), self.clock.now())
@@ -240,6 +263,8 @@ class World:
             self._must(self.tolerant or error.message == SIMULATED, step, f"the engine refused it: {error.message}")
         else:
             self.done.append(text(step))
+        if isinstance(step, Start) and any(i.id == step.id and self.desired.job(i.service) for i in before.instances):
+            self.run_starts.append(step.name)
         self._note_unrouted(led)
         self._object_after(step, before)
 
@@ -278,6 +303,23 @@ class World:
             pause = todo.wake_after or timedelta(seconds=1)
             self.clock.time += min(pause, timedelta(seconds=1)) if waiting else pause
         raise AssertionError(f"not settled after {passes} passes:\n" + "\n".join(self.done[-40:]))
+
+    def live_until(self, time: datetime, *, passes: int = 2000) -> None:
+        """Passes up to that moment, the clock moving on as the plans say."""
+        for _ in range(passes):
+            observed = self.look()
+            todo = plan(self.desired, observed, self.clock.now())
+            for step in todo.steps:
+                self.execute(step, observed)
+            if todo.steps:
+                self.clock.pass_by(PASS_SECONDS)
+            elif self.clock.now() >= time:
+                return
+            else:
+                going = any(i.alive and (self.desired.job(i.service) or i.phase is Phase.STARTING) for i in observed.instances)
+                pause = min(timedelta(seconds=10) if going else timedelta(days=1), todo.wake_after or timedelta(days=1))
+                self.clock.time = min(time, self.clock.now() + pause)
+        raise AssertionError(f"not there after {passes} passes:\n" + "\n".join(self.done[-40:]))
 
     # The watchman.
 
@@ -324,6 +366,13 @@ class World:
         return not instance.altered and instance.phase is not Phase.CREATED and len(same) == 1
 
     def _object_to_start(self, step: Start, instance: Instance, observed: Snapshot) -> None:
+        if self.desired.job(instance.service) is not None:
+            stopped = self.deployment.wish(instance.service).stopped
+            self._must(
+                instance.phase is Phase.CREATED and not stopped, step, "a run is started once, and not while it is stopped"
+            )
+            self._must(instance.name not in self.run_starts, step, "the run was started before")
+            return
         wanted = self.desired.service(instance.service)
         spec = None if wanted is None or wanted.retired else wanted.spec
         self._must(spec is not None and not self.deployment.wish(instance.service).stopped, step, "nobody wants it to run")

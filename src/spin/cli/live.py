@@ -13,7 +13,7 @@ from spin.cli.tables import clean, state
 from spin.cli.times import elapsed
 from spin.client.shapes import StackView
 
-_AT_REST = frozenset({"healthy", "upgraded", "completed", "stopped", "failed", "removed"})
+_AT_REST = frozenset({"healthy", "upgraded", "completed", "scheduled", "stopped", "failed", "removed"})
 FRAMES_PER_SECOND = 8
 
 

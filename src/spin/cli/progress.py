@@ -21,7 +21,7 @@ SILENCE_SECONDS = 60.0
 RETRY_SECONDS = 0.5
 PATIENCE = 30.0
 """Seconds for which a stack may do nothing but fail before a command stops waiting for it."""
-RESTING = frozenset({"healthy", "upgraded", "completed", "stopped"})
+RESTING = frozenset({"healthy", "upgraded", "completed", "scheduled", "stopped"})
 WRONG = frozenset({"failed", "unhealthy", "degraded"})
 
 

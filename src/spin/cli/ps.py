@@ -17,7 +17,7 @@ from spin.cli.tables import Cell, image, short, state
 from spin.cli.times import relative
 from spin.client.shapes import ContainerView, ServiceView, StackView
 
-_RESTING_SERVICES = frozenset({"stopped", "completed", "removed"})
+_RESTING_SERVICES = frozenset({"stopped", "completed", "scheduled", "removed"})
 _FLEXIBLE = ("IMAGE",)
 _RESTING_CONTAINERS = frozenset({"exited", "created"})
 

@@ -18,6 +18,7 @@ _CODES = {"green": "32", "yellow": "33", "red": "31", "dim": "2", "bold": "1", "
 _COLOURS = {
     "healthy": "green",
     "completed": "green",
+    "scheduled": "green",
     "ready": "green",
     "running": "green",
     "upgraded": "cyan",

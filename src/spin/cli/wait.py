@@ -28,7 +28,7 @@ class Goal(StrEnum):
 
 
 _REACHED = {
-    Goal.healthy: frozenset({"healthy", "upgraded", "completed"}),
+    Goal.healthy: frozenset({"healthy", "upgraded", "completed", "scheduled"}),
     Goal.stopped: frozenset({"stopped"}),
     Goal.completed: frozenset({"completed"}),
 }

@@ -25,6 +25,7 @@ from spin.model.stack import (
     Port,
     Resources,
     Restart,
+    Schedule,
     SecretRef,
     ServiceSpec,
     StackSpec,
@@ -90,7 +91,7 @@ def _service(s: ServiceSpec) -> dict[str, Any]:
         "healthcheck": _healthcheck(s.healthcheck) if s.healthcheck else None,
         "ports": [_port(p) for p in s.ports] or None,
         "expose": s.expose or None,
-        "x-spin": {"http": s.http.port, **({"hosts": s.http.hosts} if s.http.hosts else {})} if s.http else None,
+        "x-spin": _extension(s) or None,
         "volumes": [*map(_mount, s.mounts), *map(_bind, s.binds)] or None,
         "tmpfs": [_tmpfs(t) for t in s.tmpfs] or None,
         "secrets": [_grant(g) for g in s.secrets] or None,
@@ -113,6 +114,19 @@ def _service(s: ServiceSpec) -> dict[str, Any]:
         "deploy": _deploy(s),
     }
     return {key: value for key, value in written.items() if value is not None}
+
+
+def _extension(s: ServiceSpec) -> dict[str, Any]:
+    written: dict[str, Any] = {}
+    if s.http is not None:
+        written |= {"http": s.http.port} | ({"hosts": s.http.hosts} if s.http.hosts else {})
+    if s.schedule is not None:
+        usual = Schedule("")
+        written["schedule"] = s.schedule.times
+        written |= {"overlap": s.schedule.overlap.value} if s.schedule.overlap is not usual.overlap else {}
+        written |= {"timeout": _duration(s.schedule.timeout_ms)} if s.schedule.timeout_ms is not None else {}
+        written |= {"keep": s.schedule.keep} if s.schedule.keep != usual.keep else {}
+    return written
 
 
 def _image(image: Image) -> str:

@@ -21,10 +21,11 @@ from spin.compose.mappings import labels, pairs
 from spin.compose.published import lower_ports
 from spin.compose.references import parse_reference
 from spin.compose.resources import lower_resources
-from spin.compose.restarts import lower_replicas, lower_restart
+from spin.compose.restarts import lower_replicas, lower_restart, says_restart
+from spin.compose.schedules import lower_schedule
 from spin.compose.updates import lower_update
 from spin.kit.text import quoted
-from spin.model.stack import Condition, Dependency, Healthcheck, Image, ServiceSpec
+from spin.model.stack import Condition, Dependency, Healthcheck, Image, Restart, ServiceSpec
 
 _WORKSTATION = ("env_file", "label_file", "extends", "profiles")
 """Keys that are carried out while loading; in a document that arrives at the server they would be lost."""
@@ -46,6 +47,9 @@ def lower_service(name: str, cursor: Cursor, target: Target) -> ServiceSpec:
     ports, expose, http = lower_ports(cursor)
     mounts, binds, tmpfs = mounted(cursor)
     restart, restart_limit = lower_restart(cursor)
+    schedule = lower_schedule(cursor)
+    if schedule is not None and not says_restart(cursor):
+        restart = Restart.NO  # a run ends; one that failed is not repeated unless its author says so
     spec = ServiceSpec(
         name=name,
         image=service_image(name, cursor, target),
@@ -78,6 +82,7 @@ def lower_service(name: str, cursor: Cursor, target: Target) -> ServiceSpec:
         replicas=lower_replicas(cursor),
         update=lower_update(cursor),
         retain_ip=_flag(cursor, "retain_ip"),
+        schedule=schedule,
         binds=binds,
         tty=_flag(cursor, "tty"),
         stdin_open=_flag(cursor, "stdin_open"),

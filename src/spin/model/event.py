@@ -26,7 +26,7 @@ class Kind(Enum):
     STEP = "step"
     """The controller did something on the engine or at the edge."""
     FAILED = "failed"
-    """A step, or an upgrade, failed."""
+    """A step, an upgrade, or a run of a job, failed."""
 
 
 AUDIT = frozenset({Kind.ACCEPTED, Kind.REFUSED, Kind.DECIDED})

@@ -64,6 +64,8 @@ class Instance:
     """When it was first seen READY in this run."""
     draining_since: datetime | None = None
     """When it was first seen to run without being routed, after it had been."""
+    started: datetime | None = None
+    """When its process began, the last time; None before the first start, or where the engine cannot say."""
 
     @property
     def alive(self) -> bool:

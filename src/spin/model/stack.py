@@ -184,6 +184,30 @@ class Resources:
     reserved_memory_bytes: int | None = None
 
 
+class Overlap(Enum):
+    """What becomes of a run that is due while another of the same job goes on."""
+
+    SKIP = "skip"
+    """It is left out, and recorded as skipped."""
+    REPLACE = "replace"
+    """The one that goes on is ended first."""
+    ALLOW = "allow"
+    """Both run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a service runs as a job (`x-spin.schedule` and what stands beside it)."""
+
+    times: str
+    """Cron's five fields, in UTC, in the plain form of `spin.kit.cron.check`."""
+    overlap: Overlap = Overlap.SKIP
+    timeout_ms: int | None = None
+    """How long a run may take; None: as long as it likes."""
+    keep: int = 3
+    """How many containers of runs that have ended stay, for a look."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ulimit:
     """A limit of the kernel for each process (Compose: `ulimits`). -1 = unlimited."""
@@ -204,7 +228,8 @@ class Resolver:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
-    """One service. All but `replicas`, `depends_on`, `http.hosts` and `update` shapes the containers: see `template_digest`."""
+    """One service. All but `replicas`, `depends_on`, `http.hosts`, `update` and `schedule` shapes the containers: see
+    `template_digest`."""
 
     name: str
     image: Image
@@ -252,6 +277,8 @@ class ServiceSpec:
     dns: Resolver = Resolver()
     platform: str | None = None
     """`os/architecture[/variant]` that the image is for; shapes nothing, but must be the engine's."""
+    schedule: Schedule | None = None
+    """It runs as a job: no containers of its own, one for each run. None: it runs all the time, or once."""
 
     @property
     def alone(self) -> bool:
@@ -353,10 +380,12 @@ def template_digest(
     http = None if service.http is None else replace(service.http, hosts=())
     image = service.image if service.image.digest is None else Image("", service.image.digest)
     neutral = replace(service, image=image, replicas=1, depends_on=(), http=http, platform=None)
-    shape = {f.name: getattr(neutral, f.name) for f in fields(neutral) if f.name != "update"}
+    shape = {f.name: getattr(neutral, f.name) for f in fields(neutral) if f.name not in ("update", "schedule")}
     for field in fields(neutral):
         if field.name in _LATER and shape[field.name] == field.default:
             del shape[field.name]  # so that a container from before this field was known is still current
+    if service.schedule is not None:
+        shape["job"] = True  # a run is never taken for a container of the service that it was before; when it runs shapes nothing
     return digest(
         {
             "service": shape,

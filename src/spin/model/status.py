@@ -20,13 +20,15 @@ class State(Enum):
     UNHEALTHY = "unhealthy"
     FAILED = "failed"
     COMPLETED = "completed"
+    SCHEDULED = "scheduled"
+    """A job: it runs at its times, whether or not one of its runs goes on now."""
     STOPPING = "stopping"
     STOPPED = "stopped"
     REMOVING = "removing"
     REMOVED = "removed"
 
 
-SETTLED = frozenset({State.HEALTHY, State.UPGRADED, State.COMPLETED, State.STOPPED, State.REMOVED, State.FAILED})
+SETTLED = frozenset({State.HEALTHY, State.UPGRADED, State.COMPLETED, State.SCHEDULED, State.STOPPED, State.REMOVED, State.FAILED})
 """States in which nothing is under way: `spin up` stops waiting."""
 
 

@@ -111,12 +111,13 @@ def _service(name: str, old: StackSpec, new: StackSpec, was: Versions, becomes: 
         return ServiceChange(name, Action.ADD)
     if after is None:
         return ServiceChange(name, Action.REMOVE)
-    replaces = template_digest(old, before, was) != template_digest(new, after, becomes)
+    differs = template_digest(old, before, was) != template_digest(new, after, becomes)
+    replaces = differs and (before.schedule is None or after.schedule is None)  # a job's next run is made anew in any case
     keys = [
         *_image(before.image, after.image),
         *_keys(words_of(old, before, was), words_of(new, after, becomes)),
     ]
-    return ServiceChange(name, Action.CHANGE if keys or replaces else Action.UNCHANGED, replaces, tuple(keys))
+    return ServiceChange(name, Action.CHANGE if keys or differs else Action.UNCHANGED, replaces, tuple(keys))
 
 
 def _image(old: Image, new: Image) -> Iterable[KeyChange]:

@@ -8,7 +8,9 @@ from datetime import datetime
 
 from spin.errors import Failed
 from spin.model.names import DeploymentKey
+from spin.model.observed import Instance
 from spin.model.revision import Deployment, Goal, Origin, Revision, ServiceWish, Upgrade
+from spin.model.run import NO_JOBS, JobBook, Run
 from spin.model.stack import Config, Grant, Network, ServiceSpec, StackSpec, UpdateOrder, Volume, template_digest
 from spin.model.status import Failure, Progress
 from spin.model.steps import Peer
@@ -88,9 +90,24 @@ class Desired:
     """The revision is a return to an earlier one."""
     depends: tuple[tuple[str, str], ...] = ()
     """(service, one that it depends on), also of a deployment that is to be removed: what depends on another stops before it."""
+    jobs: tuple[DesiredService, ...] = ()
+    """The services with a schedule. They have no replicas; their containers are those of runs, in `book`."""
+    book: JobBook = NO_JOBS
+    revision: int = 0
+    """Number of the wanted revision."""
 
     def service(self, name: str) -> DesiredService | None:
         return next((s for s in self.services if s.name == name), None)
+
+    def job(self, name: str) -> DesiredService | None:
+        return next((s for s in self.jobs if s.name == name), None)
+
+    def run_of(self, instance: Instance) -> Run | None:
+        """The run whose container that is."""
+        if self.job(instance.service) is None:
+            return None
+        same = (instance.service, instance.slot, instance.digest)
+        return next((r for r in self.book.runs if (r.service, r.number, r.digest) == same), None)
 
 
 def progress_of(deployment: Deployment, stored: Progress | None) -> Progress | None:
@@ -109,12 +126,13 @@ def desire(
     failure: Failure | None = None,
     *,
     addresses: bool = False,
+    book: JobBook = NO_JOBS,
 ) -> Desired:
     """What `deployment` asks for, by `revision`.
 
     `base`: the last confirmed revision, where an upgrade is unconfirmed; `failure`: why that upgrade has stopped: the services that
     it names as held are wanted as in the base, and what was made of them since is kept for a look. `addresses`: services have
-    stable addresses. Raises Failed where a revision lacks the version of a secret that it uses.
+    stable addresses. `book`: what is remembered of its jobs. Raises Failed where a revision lacks the version of a secret that it uses.
     """
     depends = tuple((s.name, d.service) for s in revision.spec.services for d in s.depends_on)
     if deployment.goal is Goal.REMOVED:
@@ -127,7 +145,7 @@ def desire(
     held: dict[str, tuple[datetime, datetime]] = {}
     if failure is not None and deployment.upgrade is not None:
         held = dict.fromkeys(failure.held, (deployment.upgrade.since, failure.when))
-    names = sorted({s.name for side in (new, old) if side is not None for s in side.revision.spec.services})
+    names = sorted({s.name for side in (new, old) if side is not None for s in side.services})
     numbers = dict(deployment.numbers) if addresses else None
     services = tuple(_service(name, new, old, deployment.wish(name), numbers, held.get(name)) for name in names)
     networks = {n.name for side in (new, old) if side for n in side.revision.spec.networks}
@@ -141,6 +159,9 @@ def desire(
         failure=failure if old is not None else None,
         rolling_back=revision.origin is Origin.ROLLBACK,
         depends=depends,
+        jobs=tuple(_job(s, new, deployment.wish(s.name), numbers) for s in revision.spec.services if s.schedule is not None),
+        book=book,
+        revision=revision.number,
     )
 
 
@@ -151,8 +172,13 @@ class _Side:
     revision: Revision
     restarts: dict[str, int]
 
+    @property
+    def services(self) -> tuple[ServiceSpec, ...]:
+        """Those that have containers of their own: jobs are not exchanged, their next run is made anew."""
+        return tuple(s for s in self.revision.spec.services if s.schedule is None)
+
     def service(self, name: str) -> ServiceSpec | None:
-        return self.revision.spec.service(name)
+        return next((s for s in self.services if s.name == name), None)
 
     def digest(self, service: ServiceSpec) -> str:
         revision = self.revision
@@ -216,6 +242,22 @@ def _retired(name: str, side: _Side, kept: Kept | None, *, changed: bool) -> Des
     )
 
 
+def _job(service: ServiceSpec, side: _Side, wish: ServiceWish, numbers: dict[str, int] | None) -> DesiredService:
+    return DesiredService(
+        spec=service,
+        digest=side.digest(service),
+        budget=budget_for(service.update_order, 0),
+        order=service.update_order,
+        stopped=wish.stopped,
+        started=wish.started,
+        networks=_networks(side.revision.spec, service),
+        volumes=_volumes(side.revision.spec, service),
+        configs=tuple((g, c) for g in service.configs for c in side.revision.spec.configs if c.name == g.source),
+        secrets=_secrets(side.revision, service),
+        peers=_peers(side.revision.spec, service, numbers or {}),
+    )
+
+
 def _networks(spec: StackSpec, service: ServiceSpec) -> tuple[Network, ...]:
     known = {n.name: n for n in spec.networks}
     return tuple(known.get(name, Network(name)) for name in sorted({a.network for a in service.networks}))
@@ -236,7 +278,7 @@ def _peers(spec: StackSpec, service: ServiceSpec, numbers: dict[str, int]) -> tu
         for other in spec.services:
             number = numbers.get(other.name)
             theirs = next((a for a in other.networks if a.network == attachment.network), None)
-            if other.name == service.name or number is None or theirs is None:
+            if other.name == service.name or other.schedule is not None or number is None or theirs is None:
                 continue
             several = dict.fromkeys((other.name, *theirs.aliases))
             names = tuple(n for n in several if uses[n] == 1)  # a name that services share means all of them

@@ -18,7 +18,7 @@ CRASHES = 3
 """So often may a new container end and be started again before the upgrade has failed: some wait for others by failing."""
 _STOPPED = (None, 0, 137, 143)
 """Exit statuses of what somebody has stopped (128 + SIGKILL, SIGTERM); the planner starts it again."""
-_WELL = (State.HEALTHY, State.UPGRADED, State.COMPLETED)
+_WELL = (State.HEALTHY, State.UPGRADED, State.COMPLETED, State.SCHEDULED)
 _RUNNING = (Phase.STARTING, Phase.READY, Phase.UNHEALTHY)
 
 

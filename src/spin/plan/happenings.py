@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from spin.model.event import Event, Kind
 from spin.model.names import DeploymentKey
 from spin.model.revision import Origin, Revision
+from spin.model.run import Run, RunState
 from spin.model.status import DeploymentStatus, InstanceStatus
 from spin.model.steps import PullImage, Step
+from spin.plan import jobs
 from spin.plan.text import what
 
 
@@ -72,6 +74,20 @@ def done(key: DeploymentKey, revision: int, steps: Iterable[tuple[Step, str | No
 def _told(step: Step) -> bool:
     """Pulling is told only where it fails: the engine has most images already, and then there is nothing to pull."""
     return not isinstance(step, PullImage)
+
+
+def of_runs(key: DeploymentKey, before: Sequence[Run], after: Iterable[Run], now: datetime) -> tuple[Event, ...]:
+    """What became of runs of jobs; `before`: as they were."""
+    events = []
+    for run in after:
+        text = jobs.happened([r for r in before if r.service == run.service], run)
+        if not text:
+            continue
+        bad = run.state in (RunState.FAILED, RunState.TIMED_OUT, RunState.MISSED)
+        cause = run.detail or jobs.cause_of(run)
+        kind = Kind.FAILED if bad else Kind.STATE
+        events.append(_at(_event(key, now, kind, text, cause, verb="job", service=run.service), run.revision))
+    return tuple(events)
 
 
 def failed(key: DeploymentKey, revision: int, failures: Iterable[tuple[str | None, str]], now: datetime) -> tuple[Event, ...]:

@@ -23,6 +23,7 @@ from datetime import datetime, timedelta
 from spin.model.observed import Instance, Phase, Snapshot
 from spin.model.stack import UpdateOrder
 from spin.model.steps import Create, Remove, RouteTo, Start, Step, Stop, Unroute
+from spin.plan import jobs
 from spin.plan.desired import Desired, DesiredService
 from spin.plan.rollout import least_serving, room_to_create, room_to_start, room_to_unroute
 from spin.plan.services import (
@@ -70,8 +71,10 @@ def plan(desired: Desired, observed: Snapshot, now: datetime) -> Plan:
     needed = _still_needed(desired, observed)
     works = [_Work(view, found, observed, now, needed=view.name in needed) for view in found.views]
     running = [w.view.service for w in works if w.view.service.replicas and not w.view.service.stopped]
-    steps: list[Step] = supply([w.view.service for w in works if w.needs_supplies], running, observed)
+    runs, needy = jobs.steps(desired, observed)
+    steps: list[Step] = supply([*(w.view.service for w in works if w.needs_supplies), *needy], [*running, *needy], observed)
     steps += [step for work in works for step in work.steps()]
+    steps += runs
     cause = "the stack is removed" if desired.removed else "the service is no longer part of the stack"
     drains = () if desired.removed else found.strays
     for i in found.strays:
@@ -79,13 +82,14 @@ def plan(desired: Desired, observed: Snapshot, now: datetime) -> Plan:
             steps += take_down(i, STRAY_GRACE_MS, cause, now, drain=i in drains)
     steps += clear_away(desired, found, observed)
     pauses = [pause for w in works for pause in w.pauses]
+    pauses += jobs.wakes(desired, now)
     pauses += [poll for i in drains if (poll := drain_poll(i, STRAY_GRACE_MS, now))]
     return Plan(tuple(steps), min(pauses, default=None))
 
 
 def _still_needed(desired: Desired, observed: Snapshot) -> frozenset[str]:
     """The services on which others depend that are to end too, and still run: they are stopped after those."""
-    ending = {s.name for s in desired.services if s.stopped}
+    ending = {s.name for s in (*desired.services, *desired.jobs) if s.stopped}
     running = {i.service for i in observed.instances if i.alive and i.phase is not Phase.UNKNOWN}
     return frozenset(on for name, on in desired.depends if name in running and (desired.removed or name in ending))
 

@@ -72,8 +72,9 @@ class Survey:
 
 
 def survey(desired: Desired, observed: Snapshot) -> Survey:
-    """`observed`, sorted into what is wanted. The order of the snapshot does not matter."""
-    everything = sorted(observed.instances, key=lambda i: (i.service, i.slot, i.attempt, i.digest, i.id))
+    """`observed`, without the containers of runs, sorted into what is wanted. The order of the snapshot does not matter."""
+    lasting = (i for i in observed.instances if desired.run_of(i) is None)
+    everything = sorted(lasting, key=lambda i: (i.service, i.slot, i.attempt, i.digest, i.id))
     wanted = {s.name for s in desired.services}
     views = tuple(_view(s, tuple(i for i in everything if i.service == s.name)) for s in desired.services)
     return Survey(views, tuple(i for i in everything if i.service not in wanted))

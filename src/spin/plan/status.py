@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from spin.kit import cron
 from spin.model.names import container_name
 from spin.model.observed import Instance, Phase, Snapshot
+from spin.model.run import Run, RunState
 from spin.model.status import DeploymentStatus, Failure, InstanceStatus, ServiceStatus, State
-from spin.plan.desired import Desired
+from spin.plan.desired import Desired, DesiredService
 from spin.plan.services import (
     Survey,
     View,
@@ -27,7 +29,7 @@ from spin.plan.services import (
 )
 
 _MOVING = (State.REMOVING, State.ROLLING_BACK, State.UPGRADING, State.INITIALIZING, State.STOPPING)
-_WELL = frozenset({State.HEALTHY, State.UPGRADED, State.COMPLETED})
+_WELL = frozenset({State.HEALTHY, State.UPGRADED, State.COMPLETED, State.SCHEDULED})
 
 
 def status(desired: Desired, observed: Snapshot, now: datetime) -> DeploymentStatus:
@@ -35,7 +37,10 @@ def status(desired: Desired, observed: Snapshot, now: datetime) -> DeploymentSta
     found = survey(desired, observed)
     retired = [i for v in found.views if v.service.retired for i in v.to_do]
     wanted = [v for v in found.views if not v.service.retired]
-    services = (*(_service(view, found, observed, desired) for view in wanted), *_strays((*found.strays, *retired)))
+    lasting = [_service(view, found, observed, desired) for view in wanted]
+    runs = [_job(service, desired, observed, now) for service in desired.jobs]
+    leftover = [s for s in _strays((*found.strays, *retired)) if desired.job(s.service) is None]
+    services = (*sorted((*lasting, *runs), key=lambda s: s.service), *leftover)
     if desired.removed:
         state, detail = _removal(desired, observed)
     else:
@@ -106,7 +111,7 @@ def _strays(strays: Sequence[Instance]) -> Iterable[ServiceStatus]:
 
 def _instances(desired: Desired, found: Survey, observed: Snapshot) -> tuple[InstanceStatus, ...]:
     kept = {i.id for view in found.views for i in view.kept}
-    digests = {s.name: s.digest for s in desired.services}
+    digests = {s.name: s.digest for s in (*desired.services, *desired.jobs)}
     everything = sorted(observed.instances, key=lambda i: (i.service, i.slot, i.attempt, i.digest, i.id))
     return tuple(
         InstanceStatus(
@@ -136,6 +141,38 @@ def _detail(i: Instance, *, kept: bool) -> str:
 
 
 # One service.
+
+
+def _job(service: DesiredService, desired: Desired, observed: Snapshot, now: datetime) -> ServiceStatus:
+    """A job: `ready` of its runs go on, of `wanted` that should."""
+    runs = desired.book.of(service.name)
+    alive = [i for i in observed.instances if i.service == service.name and i.alive]
+    active = [r for r in runs if r.active]
+    if service.stopped:
+        return ServiceStatus(service.name, State.STOPPING if alive or active else State.STOPPED, 0, 0)
+    running = sum(r.state is RunState.RUNNING for r in active)
+    return ServiceStatus(service.name, State.SCHEDULED, running, len(active), "; ".join(_said_of_runs(service, runs, now)))
+
+
+def _said_of_runs(service: DesiredService, runs: Sequence[Run], now: datetime) -> Iterable[str]:
+    for run in (r for r in runs if r.active):
+        yield f"run {run.number} is {run.state.value}" + (f": {run.detail}" if run.detail else "")
+    last = max((r for r in runs if not r.active), key=lambda r: r.number, default=None)
+    if last is not None:
+        yield f"run {last.number} {_PAST[last.state]}" + (f": {last.detail}" if last.detail else "")
+    schedule = service.spec.schedule
+    due = None if schedule is None else cron.following(schedule.times, now)
+    yield "it has no next time" if due is None else f"next {due:%Y-%m-%d %H:%M} UTC"
+
+
+_PAST = {
+    RunState.SUCCEEDED: "succeeded",
+    RunState.FAILED: "failed",
+    RunState.TIMED_OUT: "timed out",
+    RunState.STOPPED: "was stopped",
+    RunState.SKIPPED: "was skipped",
+    RunState.MISSED: "was missed",
+}
 
 
 def _service(view: View, found: Survey, observed: Snapshot, desired: Desired) -> ServiceStatus:

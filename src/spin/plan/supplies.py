@@ -48,12 +48,14 @@ def supply(services: Sequence[DesiredService], running: Sequence[DesiredService]
 def clear_away(desired: Desired, found: Survey, observed: Snapshot) -> list[Step]:
     """What no container uses any more and none will. Volumes only when the whole stack goes and a person has approved it."""
     steps: list[Step] = []
-    wanted_files = {(s.name, s.digest) for s in desired.services}
+    wanted_files = {(s.name, s.digest) for s in (*desired.services, *desired.jobs)}
     used_files = {(i.service, i.digest) for i in observed.instances}
     for service, digest in sorted(set(observed.files) - wanted_files - used_files):
         steps.append(RemoveFiles(service, digest, "no container uses them any more"))
     # Which networks an outdated container has joined is not known; those of the wanted templates join wanted networks only.
     outdated = bool(found.strays) or any(not view.is_current(i) for view in found.views for i in view.leftovers)
+    current = {(s.name, s.digest) for s in desired.jobs}
+    outdated = outdated or any((i.service, i.digest) not in current for i in observed.instances if desired.run_of(i) is not None)
     if not outdated:
         unused = sorted(set(observed.networks) - set(desired.networks))
         steps += [RemoveNetwork(name, "no container is attached to it any more") for name in unused]

@@ -173,6 +173,17 @@ def _dns(_stack: StackSpec, service: ServiceSpec) -> Pairs:
             yield key, ", ".join(values)
 
 
+def _schedule(_stack: StackSpec, service: ServiceSpec) -> Pairs:
+    schedule = service.schedule
+    if schedule is None:
+        return
+    yield "x-spin.schedule", schedule.times
+    yield "x-spin.overlap", schedule.overlap.value
+    if schedule.timeout_ms is not None:
+        yield "x-spin.timeout", _duration(schedule.timeout_ms)
+    yield "x-spin.keep", str(schedule.keep)
+
+
 def _restart(_stack: StackSpec, service: ServiceSpec) -> Pairs:
     limit = f":{service.restart_limit}" if service.restart is Restart.ON_FAILURE and service.restart_limit else ""
     yield "restart", service.restart.value + limit
@@ -197,6 +208,7 @@ _SPECIAL: dict[str, Callable[[StackSpec, ServiceSpec], Any]] = {
     "sysctls": lambda _, s: _pairs("sysctls", s.sysctls),
     "extra_hosts": _extra_hosts,
     "dns": _dns,
+    "schedule": _schedule,
     "mounts": _mounts,
     "binds": _binds,
     "tmpfs": _tmpfs,

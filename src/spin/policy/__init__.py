@@ -52,6 +52,9 @@ from spin.policy import (
     image_root,
     image_size,
     image_source,
+    job_form,
+    job_often,
+    job_timeout,
     latest,
     log_file,
     login_service,
@@ -120,6 +123,7 @@ RULES: tuple[Rule, ...] = (
     reserved_labels.RULE,
     anonymous_volume.RULE,
     replicated_port.RULE,
+    job_form.RULE,
     service_count.RULE,
     replica_count.RULE,
     network_count.RULE,
@@ -155,6 +159,8 @@ RULES: tuple[Rule, ...] = (
     image_health.RULE,
     image_age.RULE,
     no_limits.RULE,
+    job_timeout.RULE,
+    job_often.RULE,
 )
 """Every rule, in the order in which findings are shown: what is refused first."""
 

@@ -21,7 +21,7 @@ def _find(case: Case) -> Iterator[Place]:
 
 def _moves(service: ServiceSpec) -> bool:
     """Its next container runs beside the old one, so with another address."""
-    runs_on = service.restart is not Restart.NO
+    runs_on = service.restart is not Restart.NO and service.schedule is None
     return runs_on and not service.retain_ip and service.update_order is UpdateOrder.START_FIRST
 
 

@@ -16,6 +16,7 @@ from spin.model.event import Event, EventQuery
 from spin.model.names import DeploymentKey
 from spin.model.principal import Identity, Principal, Role
 from spin.model.revision import Deployment, Revision
+from spin.model.run import Job, JobBook, Run
 from spin.model.status import DeploymentStatus
 from spin.model.usage import Usage
 
@@ -172,6 +173,22 @@ class UnitOfWork(Protocol):
         self, project: str | None = None, environment: str | None = None
     ) -> Mapping[DeploymentKey, Revision]:
         """The last confirmed revision of each deployment that has an unconfirmed upgrade, at once."""
+        ...
+
+    # Jobs: what is remembered of services with a schedule, and their runs.
+    async def job_book(self, key: DeploymentKey) -> JobBook:
+        """All of it, sorted by service and number. Empty where the deployment has none."""
+        ...
+
+    async def save_jobs(self, key: DeploymentKey, jobs: Sequence[Job], runs: Sequence[Run]) -> None:
+        """Write the jobs with version + 1, if the stored ones still have theirs, and the runs; else raises Conflict.
+
+        Of each job's runs that have ended the newest `spin.model.run.KEPT` stay. Does nothing where the deployment is gone.
+        """
+        ...
+
+    async def forget_runs(self, before: datetime) -> int:
+        """Remove the runs that ended earlier, but for the newest of each job; returns how many went."""
         ...
 
     # Secrets: (project, environment, name) -> versions from 1.

@@ -16,9 +16,10 @@ from spin.model.event import PLATFORM, Event
 from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Snapshot, Tables
 from spin.model.revision import Deployment, Goal, Origin, Revision
+from spin.model.run import JobBook
 from spin.model.status import DeploymentStatus, Progress, State
 from spin.model.steps import EngineStep, RouteTo, Step, Unroute
-from spin.plan import Desired, Plan, desire, gate, happenings, plan, progress_of, remember, roll_up, status, text, upgrades
+from spin.plan import Desired, Plan, desire, gate, happenings, jobs, plan, progress_of, remember, roll_up, status, text, upgrades
 from spin.plan import routes as routing
 from spin.ports.addresses import Addresses
 from spin.ports.edge import Edge
@@ -59,6 +60,7 @@ class _Loaded:
     revision: Revision
     base: Revision | None
     status: DeploymentStatus | None
+    book: JobBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Pass:
             await self._cannot_see(key, loaded, error)
             raise
         scene, decided = await self._decide(scene)
-        if decided:
+        if decided or await self._advance(scene):
             return timedelta(0)
         todo = plan(scene.desired, scene.snapshot, scene.now)
         await self._record(scene, _still(scene.seen, loaded.status) if retrying and todo.steps else scene.seen)
@@ -125,9 +127,10 @@ class Pass:
             revision = await work.revision(key, deployment.revision)
             base = None if deployment.upgrade is None else await work.revision(key, deployment.upgrade.base)
             before = await work.status(key)
+            book = await work.job_book(key)
         if revision is None:
             raise Failed(f"Revision {deployment.revision} of {key} is missing in the store.")
-        return _Loaded(deployment, revision, base, before)
+        return _Loaded(deployment, revision, base, before, book)
 
     async def _look(self, key: DeploymentKey, loaded: _Loaded) -> _Scene:
         environment = self._world.site.environment(key.environment)
@@ -138,7 +141,9 @@ class Pass:
         stored = loaded.status
         progress = progress_of(loaded.deployment, None if stored is None else stored.progress)
         failure = None if progress is None else progress.failure
-        desired = desire(loaded.deployment, loaded.revision, loaded.base, failure, addresses=addresses is not None)
+        desired = desire(
+            loaded.deployment, loaded.revision, loaded.base, failure, addresses=addresses is not None, book=loaded.book
+        )
         draining = () if stored is None else [InstanceId(i.id) for i in stored.instances if i.draining_since is not None]
         try:
             async with asyncio.timeout(LOOK_SECONDS):
@@ -150,6 +155,24 @@ class Pass:
         snapshot = remember(routing.mark_routed(key, desired, snapshot, tables, self._world.site), stored, now)
         seen = replace(status(desired, snapshot, now), progress=progress, worked=0 if stored is None else stored.worked)
         return _Scene(key, environment, engine, loaded, desired, snapshot, tables, seen, now)
+
+    # What becomes of the runs of jobs.
+
+    async def _advance(self, scene: _Scene) -> bool:
+        """Write down what is due and what has ended; whether anything was, and all begins anew."""
+        known = () if scene.loaded.status is None else scene.loaded.status.services
+        reasons = {s.service: s.detail for s in known if s.state is State.FAILED}
+        found = jobs.advance(scene.desired, scene.snapshot, scene.now, reasons)
+        if not found:
+            return False
+        try:
+            async with self._world.store.begin(write=True) as work:
+                await work.save_jobs(scene.key, found.jobs, found.runs)
+                await work.add_events(happenings.of_runs(scene.key, scene.loaded.book.runs, found.runs, scene.now))
+        except Conflict:
+            log.info("overtaken", deployment=str(scene.key))
+        self._world.saved(scene.key)
+        return True
 
     # What the controller decides by itself about an upgrade.
 

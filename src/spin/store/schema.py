@@ -158,6 +158,34 @@ statuses = Table(
     _of_deployment(),
 )
 
+# `last` remembers the newest number also of a run that is forgotten: a number, and so a container's name, never means another run.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("environment", String, primary_key=True),
+    Column("stack", String, primary_key=True),
+    Column("service", String, primary_key=True),
+    Column("times", String, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("last", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    _of_deployment(),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("environment", String, primary_key=True),
+    Column("stack", String, primary_key=True),
+    Column("service", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("ended", UtcDateTime, index=True),  # None while it is under way
+    Column("document", Text, nullable=False),  # the whole spin.model.run.Run
+    _of_deployment(),
+)
+
 # `secrets` remembers the newest number also of a secret that was removed: a number never comes to mean another value.
 secrets = Table(
     "secrets",

@@ -19,6 +19,7 @@ from spin.errors import Failed, Unavailable
 from spin.store import failures
 from spin.store.connect import WAIT_SECONDS, connect, create_file, parse, sqlite_url, start
 from spin.store.events import Events
+from spin.store.jobs import Jobs
 from spin.store.migrate import upgrade
 from spin.store.people import People
 from spin.store.schema import facts
@@ -32,7 +33,7 @@ __all__ = ["SqlStore", "SqlUnitOfWork", "open_store", "sqlite_url"]
 _CHECK = "key-check"
 
 
-class SqlUnitOfWork(People, Stacks, Secrets, Events, Usages):
+class SqlUnitOfWork(People, Stacks, Jobs, Secrets, Events, Usages):
     """`spin.ports.store.UnitOfWork` over one database transaction."""
 
 

@@ -182,7 +182,8 @@ async def one_off(
     if deployment.goal is Goal.REMOVED:
         raise Conflict(f"The stack {key.stack} is being removed.")
     engine = platform.engine(key.environment)
-    wanted = desire(deployment, revision, addresses=engine.capabilities.service_addresses).service(service)
+    desired = desire(deployment, revision, addresses=engine.capabilities.service_addresses)
+    wanted = desired.service(service) or desired.job(service)
     if wanted is None:
         raise no_service(key, service, tuple(s.name for s in revision.spec.services))
     await _note(platform, principal, key, "run", f"a one-off container beside {key.stack}/{service}")

@@ -26,6 +26,7 @@ from spin.model.stack import (
     Resolver,
     Resources,
     Restart,
+    Schedule,
     SecretRef,
     ServiceSpec,
     StackSpec,
@@ -202,6 +203,7 @@ CHANGED: dict[str, tuple[Any, list[str]]] = {
     "extra_hosts": ((("a.example", "192.0.2.7"),), ["extra_hosts.a.example"]),
     "dns": (Resolver(("192.0.2.53",), ("example.org",), ("ndots:2",)), ["dns", "dns_opt", "dns_search"]),
     "platform": ("linux/amd64", ["platform"]),
+    "schedule": (Schedule("15 3 * * *", timeout_ms=1000), ["x-spin.keep", "x-spin.overlap", "x-spin.schedule", "x-spin.timeout"]),
 }
 OUTSIDE_THE_CONTAINER = {"replicas", "depends_on", "update", "platform"}
 
@@ -214,3 +216,11 @@ def test_a_change_of_any_field_is_named_and_says_whether_containers_are_replaced
     (change,) = compare(StackSpec((old,)), StackSpec((replace(old, **{field: value}),))).services
     assert [k.key for k in change.keys] == expected
     assert change.replaces == (field not in OUTSIDE_THE_CONTAINER)
+
+
+def test_a_change_of_a_job_exchanges_nothing_its_next_run_is_made_anew() -> None:
+    job = replace(API, schedule=Schedule("15 3 * * *"))
+    (change,) = compare(StackSpec((job,)), StackSpec((replace(job, user="7"),))).services
+    assert (change.action, change.replaces, [k.key for k in change.keys]) == (Action.CHANGE, False, ["user"])
+    (change,) = compare(StackSpec((API,)), StackSpec((job,))).services
+    assert change.replaces

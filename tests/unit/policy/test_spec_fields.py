@@ -31,6 +31,7 @@ JUDGED_IN_SPEC = {
         "replicas": "replica_count",
         "update": "update_order",
         "retain_ip": "service_addresses",
+        "schedule": "job_form, job_timeout, job_often; its form by lowering",
         "user": "inside the container; filesystem_user, filesystem_traverse",
         "group_add": "inside the container; filesystem_group, filesystem_traverse",
         "restart": "service_addresses",

@@ -118,6 +118,7 @@ def instance(
     """`change`: what somebody has altered; `open`: connections to it."""
     state, marks = inspected["State"], inspected["Config"]["Labels"]
     now = phase(state, up=up)
+    began = moment(state["StartedAt"])
     return Instance(
         id=InstanceId(inspected["Id"]),
         name=inspected["Name"].removeprefix("/"),
@@ -135,6 +136,7 @@ def instance(
         addresses=addresses(inspected, networks),
         altered=change,
         connections=open,
+        started=None if began == NEVER else began,
     )
 
 

@@ -181,6 +181,7 @@ class Container:
             addresses=addresses,
             altered=self.altered or next((f"not on network {name}" for name in self.lost), ""),
             connections=self.connections,
+            started=None if self.started is None else min(self.started, now),
         )
 
     def _detail(self, phase: Phase) -> str:

@@ -106,6 +106,10 @@ _EXTENSION = Supported(
     keys={
         **each("confirm_after tags", VALUE),
         **each("http hosts", Refused("is for one service", "Write it in the `x-spin` of the service that speaks HTTP.")),
+        **each(
+            "schedule overlap timeout keep",
+            Refused("is for one service", "Write it in the `x-spin` of the service that is to run."),
+        ),
     }
 )
 
@@ -123,7 +127,8 @@ FILE = Supported(
         "models": _MODELS,
         "jobs": Refused(
             "are not read by this version",
-            'Write a service that ends by itself, with `restart: "no"`; it runs at each `up` that changes it.',
+            'Write a service with `x-spin: {schedule: "15 3 * * *"}`; or one that ends by itself, with `restart: "no"`: it runs at each '
+            "`up` that changes it.",
         ),
     }
 )

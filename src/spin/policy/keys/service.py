@@ -96,7 +96,7 @@ LABELS = Supported(
 
 _EXTENSION = Supported(
     keys={
-        **each("http hosts", VALUE),
+        **each("http hosts schedule overlap timeout keep", VALUE),
         **each("confirm_after tags", Refused("is for the whole stack", "Write it in an `x-spin` at the top level of the file.")),
     }
 )
