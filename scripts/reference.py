@@ -324,7 +324,7 @@ time of the schedule gets two runs. A run is not repeated when it fails, unless 
 applies from the next run on; one that goes on is left to end. `spin stop` ends it, and no further ones begin until `spin start`. A job
 has no ports, no `http` and no replicas, and nothing can depend on it; it may itself depend on services, and its runs wait for them.
 
-A published port 80 or 443 (`"80:8080"`) means the same as `http: 8080`: through the edge to port 8080 of the containers, not a port of the host.
+A published port 80 or 443 (`"80:8080"`) means the same as `http`: through the edge to port 8080 of the containers, not a port of the host.
 
 An image without a registry's host, of a service with `build`, is the project's own: `image: web:1.0` is `web:1.0` in the project of the
 site's registry. To use such an image without `build` write `${SPIN_REGISTRY}/${SPIN_PROJECT}/web:1.0`; `spin` sets both
