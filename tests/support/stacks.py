@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from spin.errors import InvalidInput
 from spin.model.names import host_label
 from spin.model.stack import (
+    IMAGES_OWN,
     Attachment,
     Bind,
     Condition,
@@ -84,8 +85,11 @@ tests = st.one_of(
     TEXTS.map(lambda text: ("CMD-SHELL", text)),
     st.lists(TEXTS, min_size=1, max_size=3).map(lambda found: ("CMD", *found)),
 )
-healthchecks = st.builds(
-    Healthcheck, tests, st.integers(1, 10**6), st.integers(1, 10**6), st.integers(1, 99), MS, _maybe(st.integers(1, 10**6))
+healthchecks = st.one_of(
+    st.builds(
+        Healthcheck, tests, st.integers(1, 10**6), st.integers(1, 10**6), st.integers(1, 99), MS, _maybe(st.integers(1, 10**6))
+    ),
+    st.builds(Healthcheck, st.just(()), MS, MS, st.integers(0, 99), MS).filter(lambda check: check != IMAGES_OWN),
 )
 ports = st.builds(
     Port, st.integers(1, 65535), st.integers(1, 65535).filter(lambda p: p not in (80, 443)), st.sampled_from(Protocol)
@@ -144,9 +148,9 @@ _kernel = st.fixed_dictionaries(
         "extra_hosts": _sorted(_hosts),
         "dns": st.builds(
             Resolver,
-            st.lists(st.sampled_from(["192.0.2.53", "::1"]), max_size=2).map(tuple),
-            st.lists(st.sampled_from(["example.org", "."]), max_size=2).map(tuple),
-            st.lists(st.sampled_from(["ndots:2", "use-vc"]), max_size=2).map(tuple),
+            st.lists(st.sampled_from(["192.0.2.53", "::1"]), max_size=2, unique=True).map(tuple),
+            st.lists(st.sampled_from(["example.org", "."]), max_size=2, unique=True).map(tuple),
+            st.lists(st.sampled_from(["ndots:2", "use-vc"]), max_size=2, unique=True).map(tuple),
         ),
         "platform": _maybe(st.sampled_from(["linux/amd64", "linux/arm64/v8", "linux"])),
     }

@@ -134,12 +134,10 @@ def _image(image: Image) -> str:
 
 
 def _healthcheck(h: Healthcheck) -> dict[str, Any]:
-    written: dict[str, Any] = {
-        "test": _Flow(h.test),
-        "interval": _duration(h.interval_ms),
-        "timeout": _duration(h.timeout_ms),
-        "retries": h.retries,
-    }
+    said = {"interval": h.interval_ms, "timeout": h.timeout_ms}
+    written: dict[str, Any] = {"test": _Flow(h.test)} if h.test else {}
+    written |= {name: _duration(value) for name, value in said.items() if value}
+    written |= {"retries": h.retries} if h.retries else {}
     if h.start_period_ms:
         written["start_period"] = _duration(h.start_period_ms)
     return written if h.start_interval_ms is None else {**written, "start_interval": _duration(h.start_interval_ms)}

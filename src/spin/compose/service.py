@@ -25,7 +25,7 @@ from spin.compose.restarts import lower_replicas, lower_restart, says_restart
 from spin.compose.schedules import lower_schedule
 from spin.compose.updates import lower_update
 from spin.kit.text import quoted
-from spin.model.stack import Condition, Dependency, Healthcheck, Image, Restart, ServiceSpec
+from spin.model.stack import IMAGES_OWN, Condition, Dependency, Healthcheck, Image, Restart, ServiceSpec
 
 _WORKSTATION = ("env_file", "label_file", "extends", "profiles")
 """Keys that are carried out while loading; in a document that arrives at the server they would be lost."""
@@ -206,18 +206,17 @@ def _healthcheck(cursor: Cursor | None) -> Healthcheck | None:
         return None
     if _flag(cursor, "disable"):
         return Healthcheck(("NONE",))
-    test = cursor.get("test")
-    if test is None:
-        cursor.fail("the health check has no `test`; write one, or leave `healthcheck` out to use the image's own.")
-    retries, start_interval = cursor.get("retries"), cursor.get("start_interval")
-    return Healthcheck(
-        test=_test(test),
-        interval_ms=_duration(cursor, "interval", 0) or 30_000,
-        timeout_ms=_duration(cursor, "timeout", 0) or 30_000,
-        retries=(retries.integer(0, 1_000_000) if retries else 0) or 3,
+    test, retries, start_interval = cursor.get("test"), cursor.get("retries"), cursor.get("start_interval")
+    usual = Healthcheck(()) if test is not None else IMAGES_OWN
+    found = Healthcheck(
+        test=() if test is None else _test(test),
+        interval_ms=_duration(cursor, "interval", 0) or usual.interval_ms,
+        timeout_ms=_duration(cursor, "timeout", 0) or usual.timeout_ms,
+        retries=(retries.integer(0, 1_000_000) if retries else 0) or usual.retries,
         start_period_ms=_duration(cursor, "start_period", 0),
         start_interval_ms=start_interval.read(duration_ms) or None if start_interval else None,
     )
+    return None if found == IMAGES_OWN else found
 
 
 def _test(cursor: Cursor) -> tuple[str, ...]:

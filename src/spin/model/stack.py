@@ -163,7 +163,10 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True)
 class Healthcheck:
-    """Docker's health check; `test` in Docker's form (`CMD`, … or `CMD-SHELL`, one string, or `NONE`)."""
+    """Docker's health check; `test` in Docker's form (`CMD`, … or `CMD-SHELL`, one string, or `NONE`).
+
+    Without `test` it is the image's own, with other times: then nought means as the image says, for each of the numbers.
+    """
 
     test: tuple[str, ...]
     interval_ms: int = 30_000
@@ -171,6 +174,10 @@ class Healthcheck:
     retries: int = 3
     start_period_ms: int = 0
     start_interval_ms: int | None = None
+
+
+IMAGES_OWN = Healthcheck((), interval_ms=0, timeout_ms=0, retries=0)
+"""The image's own health check, as it is: the same as none in the file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,12 +107,13 @@ def _healthcheck(_stack: StackSpec, service: ServiceSpec) -> Pairs:
     check: Healthcheck | None = service.healthcheck
     if check is None:
         return
-    yield "healthcheck.test", shlex.join(check.test)
+    yield "healthcheck.test", shlex.join(check.test) or "(the image's own)"
     for name in ("interval", "timeout", "start_period", "start_interval"):
         value = getattr(check, f"{name}_ms")
-        if value is not None:
+        if value is not None and (value or check.test):
             yield f"healthcheck.{name}", _duration(value)
-    yield "healthcheck.retries", str(check.retries)
+    if check.retries:
+        yield "healthcheck.retries", str(check.retries)
 
 
 def _resources(_stack: StackSpec, service: ServiceSpec) -> Pairs:

@@ -65,7 +65,9 @@ def environment(platform: RunningPlatform, url: str | None = None) -> dict[str, 
 
 
 def started(up: Stack, *arguments: str, url: str | None = None, **options: Any) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([SPIN, *arguments], env=environment(up.platform, url), cwd=up.folder, **options)
+    """In the foreground, so to say: a shell that runs the tests in the background has them ignore Ctrl-C, and children inherit that."""
+    command = ["env", "--default-signal=INT", SPIN, *arguments]
+    return subprocess.Popen(command, env=environment(up.platform, url), cwd=up.folder, **options)
 
 
 def container(up: Stack, service: str = "web") -> str:

@@ -309,7 +309,6 @@ def test_the_project_registry_is_named_by_variables() -> None:
         ("restart: sometimes", "restart", "not a restart policy"),
         ("restart: always:3", "restart", "not a restart policy"),
         ("restart: on-failure:x", "restart", "not a restart policy"),
-        ("healthcheck: {interval: 1s}", "healthcheck", "no `test`"),
         ("healthcheck: {test: [curl, x]}", "healthcheck.test", "[CMD, program"),
         ("healthcheck: {test: [CMD]}", "healthcheck.test", "[CMD, program"),
         ("healthcheck: {test: ' '}", "healthcheck.test", "blank"),
@@ -421,3 +420,9 @@ def test_keys_that_the_audit_refuses_are_passed_over() -> None:
     found = service(keys)
     assert found.mounts == ()
     assert found.networks == (Attachment("default"),)
+
+
+def test_a_health_check_without_a_test_is_the_images_own_at_other_times() -> None:
+    assert service("healthcheck: {interval: 5s, retries: 2}").healthcheck == Healthcheck((), 5_000, 0, 2)
+    assert service("healthcheck: {start_period: 1m}").healthcheck == Healthcheck((), 0, 0, 0, 60_000)
+    assert service("healthcheck: {}").healthcheck is None

@@ -76,7 +76,7 @@ def create_body(
     optional = {"User": spec.user, "WorkingDir": spec.working_dir, "StopSignal": spec.stop_signal, "Domainname": spec.domainname}
     body |= {name: value for name, value in optional.items() if value is not None}
     if spec.healthcheck is not None:
-        body["Healthcheck"] = healthcheck(spec.healthcheck, api)
+        body["Healthcheck"] = healthcheck(spec.healthcheck, api, image_interval)
     elif 0 < image_interval < LEAST_INTERVAL_NS:
         body["Healthcheck"] = {"Interval": LEAST_INTERVAL_NS}  # the rest of it stays the image's
     if spec.networks:
@@ -184,11 +184,12 @@ def hostname(stack: str, service: str, slot: int | str) -> str:
     return f"{stack}-{service}"[: HOSTNAME_LENGTH - len(end)].rstrip("-._") + end
 
 
-def healthcheck(check: Healthcheck, api: tuple[int, int]) -> Body:
-    """Docker's form, times in nanoseconds."""
+def healthcheck(check: Healthcheck, api: tuple[int, int], image_interval: int) -> Body:
+    """Docker's form, times in nanoseconds; nought and an empty test mean the image's own, whose interval is `image_interval`."""
+    asked = check.interval_ms * 1_000_000 or image_interval
     body: Body = {
         "Test": list(check.test),
-        "Interval": max(check.interval_ms * 1_000_000, LEAST_INTERVAL_NS),
+        "Interval": max(asked, LEAST_INTERVAL_NS) if asked else 0,
         "Timeout": check.timeout_ms * 1_000_000,
         "StartPeriod": check.start_period_ms * 1_000_000,
         "Retries": check.retries,

@@ -20,7 +20,7 @@ from spin.engines.docker.labels import Kind
 from spin.engines.docker.networks import Networks
 from spin.errors import Failed
 from spin.model.names import DeploymentKey
-from spin.model.stack import Bind, Restart
+from spin.model.stack import Bind, Restart, ServiceSpec
 from spin.model.steps import Create, Remove, Start, Stop
 from spin.site import Site
 
@@ -94,8 +94,13 @@ class Instances:
             sources=await self._sources(spec.binds),
             hosts=containers.peer_hosts(step, links) if self._service_addresses else {},
             kept=await self._kept(key, step, nets.pools(networks)),
-            image_interval=0 if spec.healthcheck is not None else await self._images.check_interval(spec.image.pinned),
+            image_interval=await self._image_interval(spec),
         )
+
+    async def _image_interval(self, spec: ServiceSpec) -> int:
+        """Nanoseconds between two checks, as the image says, where that counts; 0 where it does not."""
+        check = spec.healthcheck
+        return await self._images.check_interval(spec.image.pinned) if check is None or not check.test else 0
 
     async def join_networks(self, key: DeploymentKey, container: Mapping[str, Any]) -> None:
         """Connect it to those of its networks that it is not on."""
