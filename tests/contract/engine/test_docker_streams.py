@@ -151,15 +151,27 @@ async def relayed() -> AsyncIterator[str]:
         if writer.can_write_eof():
             writer.write_eof()
 
+    serving: set[asyncio.Task[None]] = set()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner, outer = await asyncio.open_unix_connection("/var/run/docker.sock")
-        await asyncio.gather(pump(reader, outer), pump(inner, writer), return_exceptions=True)
-        for one in (outer, writer):
-            one.close()
+        try:
+            await asyncio.gather(pump(reader, outer), pump(inner, writer), return_exceptions=True)
+        finally:
+            for one in (outer, writer):
+                one.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.ensure_future(serve(reader, writer)))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
         yield f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
 
 
 async def test_a_command_ends_with_its_container(docker_bench: Bench) -> None:
