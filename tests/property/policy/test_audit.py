@@ -45,6 +45,7 @@ def test_what_spin_renders_holds_no_key_that_it_refuses(spec: StackSpec) -> None
             "replicated-port",
             "shared-volume",
             "database-scaled",
+            "sysctls",
         ),
         "too-many-replicas",
     }
