@@ -49,6 +49,7 @@ _REACH: dict[str, Row] = {
 _LOOK: dict[str, Row] = {
     "ps": Command("spin.cli.ps:ps", "List services, or containers, with their state and addresses."),
     "logs": Command("spin.cli.logs:logs", "Print what containers have written."),
+    "top": Command("spin.cli.top:top", "Show all your stacks on one screen, live."),
     "why": Command("spin.cli.why:why", "Print what is wrong with a stack, since when, and what changed just before."),
     "stats": Command("spin.cli.stats:stats", "Print what containers use: now, in the last hours, and whether limits fit."),
     "events": Command("spin.cli.events:events", "Print what happened to stacks: when, who or what did it, and why."),

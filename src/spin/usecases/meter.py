@@ -19,8 +19,8 @@ class Meter:
     def __init__(self) -> None:
         self._rounds: dict[InstanceId, Reading] = {}
         """The newest of the rounds over all containers, which are what is remembered."""
-        self._looks: dict[InstanceId, Sample] = {}
-        """The newest of the looks that somebody asked for."""
+        self._looks: dict[InstanceId, tuple[Sample, ...]] = {}
+        """The two newest of the looks that somebody asked for: another one may be taken between the two of somebody else."""
 
     def round(self, samples: Iterable[Sample]) -> tuple[Reading, ...]:
         """A round over all containers."""
@@ -41,19 +41,19 @@ class Meter:
         found = []
         for sample in samples:
             found.append(reading(self._before(sample), sample))
-            last = self._looks.get(sample.id)
-            if last is None or sample.time - last.time >= SOON:  # else two who look on would take the time from each other
-                self._looks[sample.id] = sample
-        newest = max((sample.time for sample in self._looks.values()), default=None)
+            looks = self._looks.get(sample.id, ())
+            if not looks or sample.time - looks[-1].time >= SOON:
+                self._looks[sample.id] = (*looks[-1:], sample)
+        newest = max((looks[-1].time for looks in self._looks.values()), default=None)
         if newest is not None:
-            self._looks = {s.id: s for s in self._looks.values() if newest - s.time <= LONG_AGO}
+            self._looks = {looks[-1].id: looks for looks in self._looks.values() if newest - looks[-1].time <= LONG_AGO}
         return tuple(found)
 
     def _before(self, sample: Sample) -> Sample | None:
         """The newest earlier one that says something."""
         round_ = self._rounds.get(sample.id)
-        known = [self._looks.get(sample.id), None if round_ is None else round_.sample]
-        useful = [s for s in known if s is not None and SOON <= sample.time - s.time <= LONG_AGO]
+        known = [*self._looks.get(sample.id, ()), *(() if round_ is None else (round_.sample,))]
+        useful = [s for s in known if SOON <= sample.time - s.time <= LONG_AGO]
         return max(useful, key=_time, default=None)
 
 
