@@ -14,7 +14,8 @@ from spin.kit.addresses import is_loopback
 from spin.kit.text import quoted
 from spin.model.stack import Http, Port, Protocol
 
-EDGE_PORTS = (80, 443)
+PLAIN, TLS = 80, 443
+EDGE_PORTS = (PLAIN, TLS)
 """Published TCP ports that mean "through the reverse proxy"."""
 
 
@@ -48,7 +49,7 @@ def lower_ports(cursor: Cursor) -> tuple[tuple[Port, ...], tuple[int, ...], Http
     """Published ports, exposed ports and the HTTP port of a service. Raises InvalidInput."""
     published: dict[tuple[int, Protocol], Port] = {}
     exposed: set[int] = set()
-    speaks_http: dict[int, Cursor] = {}
+    at_edge: dict[int, tuple[int, Cursor]] = {}
     count = 0
     for item, form in port_forms(cursor.get("ports")):
         count = _counted(item, count, form.target)
@@ -57,7 +58,7 @@ def lower_ports(cursor: Cursor) -> tuple[tuple[Port, ...], tuple[int, ...], Http
             continue
         for outside, inside in form.pairs():
             if outside in EDGE_PORTS and form.protocol is Protocol.TCP:
-                speaks_http[inside] = item
+                at_edge[outside] = (inside, item)
             elif published.setdefault((outside, form.protocol), Port(inside, outside, form.protocol)).target != inside:
                 item.fail(
                     f"port {outside}/{form.protocol.value} is published twice, to different ports of the container; keep one."
@@ -67,7 +68,9 @@ def lower_ports(cursor: Cursor) -> tuple[tuple[Port, ...], tuple[int, ...], Http
         first, last = _exposed(item)
         count = _counted(item, count, (first, last))
         exposed.update(range(first, last + 1))
-    http = _http(cursor, speaks_http)
+    if PLAIN in at_edge and TLS in at_edge:
+        exposed.add(at_edge.pop(TLS)[0])  # the edge ends TLS, and leads to the port that needs none
+    http = _http(cursor, dict(at_edge.values()))
     ports = sorted(published.values(), key=lambda p: (p.published, p.protocol.value))
     return tuple(ports), tuple(sorted(exposed)), http
 

@@ -322,7 +322,6 @@ def test_the_project_registry_is_named_by_variables() -> None:
         ("ports: [{target: 1, mode: x}]", "ports[0].mode", "not a mode"),
         ("ports: ['8080:80', '8080:81']", "ports[1]", "published twice"),
         ("ports: ['1-1000:1-1000', '2001-3000:1-1000']", "ports[1]", "publish fewer"),
-        ("ports: ['80:8080', '443:8443']", "ports[1]", "both named"),
         ("ports: ['80:8080']\nx-spin: {http: 81}", "x-spin.http", "both named"),
         ("x-spin: {http: web}", "x-spin.http", "whole number"),
         ("x-spin: {hosts: [a.example.org]}", "x-spin.hosts", "add `http: PORT`"),
@@ -426,3 +425,9 @@ def test_a_health_check_without_a_test_is_the_images_own_at_other_times() -> Non
     assert service("healthcheck: {interval: 5s, retries: 2}").healthcheck == Healthcheck((), 5_000, 0, 2)
     assert service("healthcheck: {start_period: 1m}").healthcheck == Healthcheck((), 0, 0, 0, 60_000)
     assert service("healthcheck: {}").healthcheck is None
+
+
+def test_the_edge_ends_tls_so_of_ports_80_and_443_the_first_speaks_http() -> None:
+    found = service("ports: ['80:8080', '443:8443']")
+    assert (found.http, found.expose, found.ports) == (Http(8080), (8443,), ())
+    assert service("ports: ['443:8443']").http == Http(8443)
