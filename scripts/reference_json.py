@@ -40,6 +40,8 @@ SHOWN = {
     "AnswersView": "`answers` of a step of use",
     "AdviceView": "each of `spin stats --advice --json`",
     "MisfitView": "each of the `misfits` of advice",
+    "JobView": "each of `spin job ls --json`",
+    "RunView": "each of `spin job history --json`, `spin job run --json`",
     "LogLineView": "each line of `spin logs --json`",
 }
 """The shapes that commands print, in the order of the page, and where."""

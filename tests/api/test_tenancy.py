@@ -8,9 +8,10 @@ import pytest
 
 from spin.api.app import NOUNS
 from spin.model.principal import Role
-from support.api import World, path, submission
+from support.api import World, key_of, path, submission, web
 
-DEPLOY = {"submission": submission()}
+SERVICES = {"web": web(), "nightly": web(x_spin={"schedule": "15 3 * * *", "overlap": "allow"})}
+DEPLOY = {"submission": submission(SERVICES)}
 SECRETS = "/projects/{project}/environments/development/secrets"
 
 # (method, path, body, the least role that may; None: operators only), in an order in which one person can do all of them.
@@ -47,11 +48,16 @@ ENDPOINTS: list[tuple[str, str, Any, Role | None]] = [
     ("GET", path("shop", project="{project}") + "/export", None, Role.VIEWER),
     ("GET", path("shop", project="{project}") + "/logs", None, Role.VIEWER),
     ("GET", path("shop", project="{project}") + "/why", None, Role.VIEWER),
+    ("GET", "/projects/{project}/environments/development/jobs", None, Role.VIEWER),
+    ("GET", path("shop", project="{project}") + "/jobs", None, Role.VIEWER),
+    ("POST", path("shop", project="{project}") + "/jobs/nightly/runs", None, Role.DEVELOPER),
+    ("GET", path("shop", project="{project}") + "/jobs/nightly/runs", None, Role.VIEWER),
+    ("GET", path("shop", project="{project}") + "/jobs/nightly/runs/1/logs", None, Role.VIEWER),
     ("GET", "/projects/{project}/environments/development/stats", None, Role.VIEWER),
     ("GET", path("shop", project="{project}") + "/stats", None, Role.VIEWER),
     ("GET", path("shop", project="{project}") + "/stats/history", None, Role.VIEWER),
     ("GET", path("shop", project="{project}") + "/stats/advice", None, Role.VIEWER),
-    ("GET", path("shop", project="{project}") + "/files?path=/tmp", None, Role.DEVELOPER),
+    ("GET", path("shop", project="{project}") + "/files?path=/tmp&service=web", None, Role.DEVELOPER),
     ("DELETE", path("shop", project="{project}"), None, Role.DEVELOPER),
     ("DELETE", path("shop", project="{project}") + "?volumes=true", None, Role.OWNER),
 ]
@@ -60,9 +66,12 @@ MEMBERS = {Role.VIEWER: "vera", Role.DEVELOPER: "dora", Role.OWNER: "otto"}
 
 @pytest.fixture
 async def shop(world: World) -> World:
-    """The stack `shop` and an unused secret `spare`, in the project `lab`."""
-    assert (await world.up()).status_code == 200
+    """The stack `shop`, a run of its job `nightly`, and an unused secret `spare`, in the project `lab`."""
+    assert (await world.up(services=SERVICES)).status_code == 200
     await world.settle()
+    assert (await world.as_("dora").post(path("shop/jobs/nightly/runs"))).status_code == 200
+    for _ in range(10):
+        await world.passes.run(key_of("shop"))
     where = SECRETS.format(project="lab")
     assert (await world.as_("dora").put(f"{where}/spare", json={"value": "YQ=="})).status_code == 200
     return world

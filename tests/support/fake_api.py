@@ -113,7 +113,7 @@ class FakeApi:
         self.accepted: dict[str, Any] = {}
         """What is other than usual in the answer to a change."""
         self.answers: dict[tuple[str, str], Any] = {}
-        """(method, path) → an answer, or a Problem, instead of the usual one."""
+        """(method, path) → an answer, a Problem, or a function of what was seen, instead of the usual one."""
         self.log_lines: list[dict[str, str]] = []
         self.seen: list[Seen] = []
         self.connections = 0
@@ -141,7 +141,7 @@ class FakeApi:
             path = seen.path.removeprefix("/api/v1")
             fixed = self.answers.get((seen.method, path))
             if fixed is not None:
-                return fixed
+                return fixed(seen) if callable(fixed) else fixed
             if path == "/site":
                 return self._site()
             if seen.authorization not in (f"Bearer {KEY}", "Basic bWFyaWE6dHJ1c3RubzE="):  # maria:trustno1

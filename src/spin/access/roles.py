@@ -20,6 +20,7 @@ class Action(Enum):
     DEPLOY = "deploy stacks"
     SCALE = "scale services"
     OPERATE = "start, stop or restart services"
+    JOBS = "run jobs"
     EXEC = "run commands in containers"
     FILES = "copy files into or out of containers"
     FORWARD = "connect to containers' ports"
@@ -42,6 +43,7 @@ _DEVELOPER = _VIEWER | {
     Action.DEPLOY,
     Action.SCALE,
     Action.OPERATE,
+    Action.JOBS,
     Action.EXEC,
     Action.FILES,
     Action.FORWARD,

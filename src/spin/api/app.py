@@ -17,6 +17,7 @@ from spin.api.problems import on_http_error, on_invalid_request, on_spin_error
 from spin.api.routers import (
     events,
     health,
+    jobs,
     keys,
     logs,
     projects,
@@ -33,7 +34,7 @@ from spin.api.routers import (
 from spin.errors import SpinError
 from spin.usecases.platform import Platform
 
-NOUNS = (health, site, rules, users, projects, keys, stacks, streams, logs, stats, why, events, secrets, volumes)
+NOUNS = (health, site, rules, users, projects, keys, stacks, streams, logs, jobs, stats, why, events, secrets, volumes)
 
 
 def document() -> dict[str, Any]:

@@ -34,6 +34,18 @@ _RUN: dict[str, Row] = {
     "start": Command("spin.cli.lifecycle:start", "Start a stopped stack or service."),
     "stop": Command("spin.cli.lifecycle:stop", "Stop a stack or service; it stays defined."),
     "restart": Command("spin.cli.lifecycle:restart", "Replace the containers of a stack or service by fresh ones."),
+    "job": Noun(
+        "Jobs: services with a schedule, and their runs.",
+        {
+            "ls": Command("spin.cli.job:ls", "List jobs: their schedule (UTC), what is due next, and how the last run ended."),
+            "run": Command("spin.cli.job:run", "Run a job now, beside its schedule."),
+            "history": Command(
+                "spin.cli.job:history",
+                "List the runs of a job that are remembered, the newest first: when, why, how they ended, and how long they took.",
+            ),
+            "logs": Command("spin.cli.job:logs", "Print what a run of a job has written."),
+        },
+    ),
     "wait": Command("spin.cli.wait:wait", "Wait until a stack or service is in a state."),
     "rm": Command("spin.cli.lifecycle:rm", "Remove a stack; its volumes are kept unless told otherwise."),
 }
@@ -131,6 +143,9 @@ _ELSEWHERE = {
     "describe": "inspect",
     "history": "revisions",
     "undo": "rollback",
+    "jobs": "job ls",
+    "cron": "job ls",
+    "cronjob": "job ls",
     "upgrade": "up",
     "env": "environment",
     "environments": "environment",

@@ -13,6 +13,7 @@ from spin.client.shapes import (
     EnvironmentView,
     EventView,
     IdentityView,
+    JobView,
     KeyView,
     MemberView,
     NewKey,
@@ -153,6 +154,11 @@ class Client:
 
     def volumes(self, project: str) -> list[VolumeView]:
         return cast("list[VolumeView]", self._get(path_of("projects", project, "volumes")))
+
+    def jobs(self, project: str, environment: str, stack: str | None = None) -> list[JobView]:
+        """The jobs of a stack, or of all the project's stacks in the environment."""
+        where = path_of("projects", project, "environments", environment)
+        return cast("list[JobView]", self._get(where + ("" if stack is None else path_of("stacks", stack)) + "/jobs"))
 
     # What happened.
 

@@ -266,6 +266,52 @@ class DifferenceView(TypedDict):
     changes: ChangesView
 
 
+class RunView(TypedDict):
+    """One run of a job."""
+
+    service: str
+    number: int
+    state: str
+    """`waiting`, `running`, `succeeded`, `failed`, `timed-out`, `stopped`, `skipped` or `missed`."""
+    reason: str
+    """`schedule` or `manual`."""
+    by: str
+    """Who asked for a manual one."""
+    scheduled: str | None
+    """The time of the schedule that it is for; of those that were skipped or missed in a row, the last."""
+    wanted: str
+    """When it was recorded as due, or asked for."""
+    started: str | None
+    ended: str | None
+    exit_code: int | None
+    detail: str
+    revision: int
+    times: int
+    """Skipped or missed: how many in a row."""
+    logs: bool
+    """Whether its container is still there, with what it has written."""
+
+
+class JobView(TypedDict):
+    """A service with a schedule."""
+
+    environment: str
+    stack: str
+    service: str
+    schedule: str
+    """Five fields as cron has them, in UTC."""
+    overlap: str
+    timeout_ms: int | None
+    keep: int
+    stopped: bool
+    next: str | None
+    """None where it is stopped."""
+    running: int
+    """Runs that go on, or wait to begin."""
+    last: RunView | None
+    """The newest run that has ended, was skipped or missed."""
+
+
 class ExportView(TypedDict):
     files: dict[str, str]
     missing_secrets: list[str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from spin.diagram.picture import EDGE, TIMES, Picture, PrivatePort, Service
+from spin.diagram.picture import EDGE, Picture, PrivatePort, Service
 
 # What ends a label or begins an entity, a tag, Markdown, a formula or a directive; inside a quoted label all else stands for itself.
 _ESCAPED = re.compile(r"""["#&;<>`\\{}%$]""")
@@ -59,7 +59,7 @@ def _services(picture: Picture, ids: dict[str, str]) -> Iterable[str]:
 
 
 def _box(s: Service, private: Iterable[PrivatePort]) -> str:
-    times = f" {TIMES}{s.replicas}" if s.replicas != 1 else ""
+    times = f" {_label(s.badge)}" if s.schedule or s.replicas != 1 else ""
     lines = [f"<b>{_label(s.name)}</b>{times}", _label(s.image, keep_end=True)]
     if inside := ", ".join(p.port for p in private):
         lines.append(_label(f"inside: {inside}"))

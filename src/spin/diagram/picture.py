@@ -96,6 +96,13 @@ class Service:
     volumes: tuple[Use, ...]
     secrets: tuple[Use, ...]
     configs: tuple[Use, ...]
+    schedule: str = ""
+    """When it runs, of a job: cron's five fields, in UTC."""
+
+    @property
+    def badge(self) -> str:
+        """How many there are of it; or when it runs, such as `15 3 * * * UTC`."""
+        return f"{self.schedule} UTC" if self.schedule else f"{TIMES}{self.replicas}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +186,7 @@ def _service(s: ServiceSpec) -> Service:
         volumes=tuple(Use(plain(m.volume, _NAME), plain(m.target), m.read_only) for m in s.mounts),
         secrets=tuple(Use(plain(g.source, _NAME), plain(g.target), read_only=True) for g in s.secrets),
         configs=tuple(Use(plain(g.source, _NAME), plain(g.target), read_only=True) for g in s.configs),
+        schedule="" if s.schedule is None else plain(s.schedule.times, _NAME),
     )
 
 

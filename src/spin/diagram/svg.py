@@ -135,7 +135,9 @@ def _service(
         lines.append(_cut(f"inside: {inside}", _SMALL, "muted"))
     pills = [(name + (" (internal)" if name in internal else ""), colours.get(name, 0)) for name in s.networks]
     pills = [(_cut(name, _SMALL, "").text, colour) for name, colour in pills]
-    badge = "" if s.replicas == 1 else f"{TIMES}{s.replicas}"
+    if s.schedule:
+        lines.append(_cut(f"job, {s.badge}", _SMALL, "muted"))
+    badge = "" if s.replicas == 1 else s.badge
     return _Figure(f"service:{s.name}", "service", tuple(lines), tuple(pills), badge, _rows(pills))
 
 

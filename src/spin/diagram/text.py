@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from spin.diagram.picture import EDGE, TIMES, Picture, PublicPort, Service, Use, who
+from spin.diagram.picture import EDGE, Picture, PublicPort, Service, Use, who
 
 _GAP = "   "
 
@@ -26,7 +26,7 @@ def _service(s: Service, public: Iterable[PublicPort]) -> list[str]:
     leaves += [("config", _use(use, usual=True)) for use in s.configs]
     leaves.append(("network", ", ".join(s.networks) or "none"))
     width = max(_width(word) for word, _ in leaves)
-    lines = [f"● {s.name}  {TIMES}{s.replicas}  {s.image}"]
+    lines = [f"● {s.name}  {s.badge}  {s.image}"]
     for n, (word, what) in enumerate(leaves):
         lines.append(f"{'└' if n == len(leaves) - 1 else '├'}─ {_padded(word, width)}  {what}")
     return lines

@@ -71,9 +71,10 @@ async def list_audit(platform: Platform, principal: Principal, query: EventQuery
 
 
 async def forget_old(platform: Platform, now: datetime) -> int:
-    """Forget what is older than the site remembers; returns how many events went."""
+    """Forget what is older than the site remembers, also of jobs' runs; returns how many events went."""
     kept = platform.site.retention
     async with platform.store.begin(write=True) as work:
+        await work.forget_runs(now - timedelta(days=kept.events_days))
         await work.forget_usage(now - timedelta(hours=kept.usage_hours))
         return await work.forget_events(
             before=now - timedelta(days=kept.events_days),

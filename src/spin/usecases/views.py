@@ -209,7 +209,7 @@ def _signed(view: StackView) -> StackView:
 
 def _service(site: Site, deployment: Deployment, spec: ServiceSpec, status: ServiceStatus | None) -> ServiceView:
     if status is None:
-        wanted = 0 if deployment.wish(spec.name).stopped else spec.replicas
+        wanted = 0 if deployment.wish(spec.name).stopped or spec.schedule is not None else spec.replicas
         status = ServiceStatus(spec.name, State.INITIALIZING, 0, wanted)
     return ServiceView(
         name=spec.name,

@@ -14,6 +14,7 @@ TABLE = {
     Action.DEPLOY: (False, True, True, True),
     Action.SCALE: (False, True, True, True),
     Action.OPERATE: (False, True, True, True),
+    Action.JOBS: (False, True, True, True),
     Action.EXEC: (False, True, True, True),
     Action.FILES: (False, True, True, True),
     Action.FORWARD: (False, True, True, True),

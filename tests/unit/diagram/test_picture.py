@@ -327,3 +327,11 @@ def test_the_json_form_is_the_picture_itself(shop: Picture) -> None:
     told = primitive(shop)
     assert told["services"][0]["name"] == "web"
     assert set(told["services"][0]) == set(Service.__dataclass_fields__)
+
+
+def test_a_job_shows_when_it_runs_in_every_form() -> None:
+    drawing = drawn(stack('services: {backup: {image: "alpine:3.20", x-spin: {schedule: "15 3 * * *"}}}'))
+    assert drawing.services[0].schedule == "15 3 * * *"
+    assert "● backup  15 3 * * * UTC  alpine:3.20" in text(drawing)
+    assert "15 3" in mermaid(drawing)
+    assert "job, 15 3 * * * UTC" in svg(drawing)

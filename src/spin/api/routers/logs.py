@@ -59,10 +59,10 @@ async def get_logs(
     )
     # The first line is fetched before the answer begins, so that an engine that is gone is a 503 and not a broken stream.
     first = await anext(lines, None)
-    return LogStream(_stream(first, lines))
+    return LogStream(stream(first, lines))
 
 
-async def _stream(first: LogLine | None, rest: AsyncIterator[LogLine]) -> AsyncIterator[bytes]:
+async def stream(first: LogLine | None, rest: AsyncIterator[LogLine]) -> AsyncIterator[bytes]:
     """Pulled by the server only as fast as the client reads. A failure on the way becomes the last line: `{"error": {…}}`."""
     if first is None:
         return

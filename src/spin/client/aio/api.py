@@ -16,6 +16,7 @@ from spin.client.shapes import (
     EnvironmentView,
     EventView,
     IdentityView,
+    JobView,
     KeyView,
     MemberView,
     NewKey,
@@ -154,6 +155,11 @@ class AsyncClient:
 
     async def volumes(self, project: str) -> list[VolumeView]:
         return cast("list[VolumeView]", await self._get(path_of("projects", project, "volumes")))
+
+    async def jobs(self, project: str, environment: str, stack: str | None = None) -> list[JobView]:
+        """The jobs of a stack, or of all the project's stacks in the environment."""
+        where = path_of("projects", project, "environments", environment)
+        return cast("list[JobView]", await self._get(where + ("" if stack is None else path_of("stacks", stack)) + "/jobs"))
 
     # What happened.
 

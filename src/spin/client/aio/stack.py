@@ -21,6 +21,7 @@ from spin.client.shapes import (
     LogLineView,
     Preview,
     RevisionView,
+    RunView,
     StackView,
     StatsView,
     UsageView,
@@ -166,6 +167,25 @@ class AsyncStack:
         said = {name: str(value) for name, value in _said(**query).items()}
         return await self._transport.request("GET", self._path + path, query=said)
 
+    # Jobs.
+
+    async def runs(self, service: str) -> list[RunView]:
+        """The runs of a job that are remembered, the newest first. Raises NotFound, and Conflict where it is no job."""
+        return cast("list[RunView]", await self._transport.request("GET", self._path + _runs(service)))
+
+    async def run_job(self, service: str) -> RunView:
+        """Run a job now. Raises Conflict where it is none, is stopped, or may not run beside the run that goes on."""
+        return cast("RunView", await self._transport.request("POST", self._path + _runs(service)))
+
+    def run_logs(
+        self, service: str, number: int, *, tail: int | None = None, since: str | None = None
+    ) -> AsyncGenerator[LogLineView, None]:
+        """What a run has written. Raises NotFound where nothing of it is left."""
+        query = {name: str(value) for name, value in _said(tail=tail, since=since).items()}
+        return cast(
+            "AsyncGenerator[LogLineView, None]", self._transport.lines(f"{self._path}{_runs(service)}/{number}/logs", query=query)
+        )
+
     # Terminals, pipes, files, ports. `service` may be left out where the stack has only one.
 
     async def file(self, path: str, *, service: str | None = None, slot: int | None = None) -> FileView:
@@ -175,6 +195,10 @@ class AsyncStack:
 
     async def _accept(self, verb: str, body: Mapping[str, Any]) -> Accepted:
         return cast("Accepted", await self._transport.request("POST", f"{self._path}/{verb}", body=body))
+
+
+def _runs(service: str) -> str:
+    return path_of("jobs", service, "runs")
 
 
 def _said(**given: Any) -> dict[str, Any]:
