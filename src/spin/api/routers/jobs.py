@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime
 
 from spin.api.context import PREFIX, EnvironmentPath, NamePath, Person, ProjectPath, StackPath, ThePlatform
-from spin.api.routers.logs import LogStream, stream
+from spin.api.routers.logs import LINES, LogStream, stream
 from spin.ports.engine import LogQuery
 from spin.usecases.jobs import JobView, RunView, list_jobs, list_runs, run_job, run_logs
 
@@ -49,6 +49,7 @@ async def post_run(
     "/stacks/{stack}/jobs/{service}/runs/{number}/logs",
     summary="What a run has written, one JSON object a line: instance, time, stream, text",
     response_class=LogStream,
+    responses=LINES,
 )
 async def get_run_logs(
     platform: ThePlatform,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, TypeAdapter
@@ -19,6 +19,10 @@ from spin.usecases.logs import logs
 
 router = APIRouter(prefix=PREFIX + "/projects/{project}/environments/{environment}/stacks/{stack}/logs", tags=["stacks"])
 
+LINES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/x-ndjson": {"schema": TypeAdapter(LogLine).json_schema()}}},
+}
+"""The schema's words for an answer of lines."""
 CHUNK = 16 * 1024
 """Bytes that are gathered before they are sent."""
 
@@ -41,7 +45,7 @@ class LogStream(StreamingResponse):
     "",
     summary="The lines of a stack's containers, one JSON object a line: instance, time, stream, text",
     response_class=LogStream,
-    responses={200: {"content": {"application/x-ndjson": {"schema": TypeAdapter(LogLine).json_schema()}}}},
+    responses=LINES,
 )
 async def get_logs(
     platform: ThePlatform,
