@@ -37,7 +37,10 @@ def resolve_labels(service: Cursor, scope: Scope, workspace: Workspace) -> None:
         return
     cursor = service.at("label_file", files)
     for item in cursor.items() if isinstance(files, list) else [cursor]:
-        found.update(parse_env(_text(item, workspace), item.line(), scope, earlier=found))
+        try:
+            found.update(parse_env(_text(item, workspace), item.line(), scope, earlier=found))
+        except FileNotFoundError as error:
+            item.fail(unreadable(item.line(), error))
     own = service.get("labels")
     service.value["labels"] = {**found, **{key: "" if value is None else value for key, value in pairs(own).items()}}
 

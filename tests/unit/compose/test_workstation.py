@@ -47,6 +47,10 @@ def test_label_files_are_folded_into_the_labels_which_win() -> None:
     assert found.document["services"]["app"]["labels"] == {"one": "own", "two": "2"}
 
 
+def test_a_label_file_that_is_missing_is_told_with_its_place() -> None:
+    assert "'no.labels' cannot be read: there is no such file" in complaint(service_text("label_file: [no.labels]"))
+
+
 def test_the_projects_name_can_be_used_in_the_file() -> None:
     text = "name: wiki\n" + service_text("labels: {of: '${COMPOSE_PROJECT_NAME}'}")
 
