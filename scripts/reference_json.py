@@ -37,7 +37,6 @@ SHOWN = {
     "EntryView": "`change` and each of the `timeline` of an explanation",
     "StatsView": "each of `spin stats --json`",
     "UsageView": "each of `spin stats --history --json`",
-    "AnswersView": "`answers` of a step of use",
     "AdviceView": "each of `spin stats --advice --json`",
     "MisfitView": "each of the `misfits` of advice",
     "JobView": "each of `spin job ls --json`",

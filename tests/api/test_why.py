@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from spin.edge.simulated import SimulatedEdge
 from spin.engines.simulated import Behaviour
-from spin.model.usage import Answers, Usage
-from spin.plan.usage import step_of
-from spin.usecases.stats import note
+from spin.model.observed import Route
+from spin.usecases.stats import sample
 from support.api import World, key_of, path, web
 
 CHECK = {"healthcheck": {"test": ["CMD", "curl", "-f", "http://localhost/"]}}
@@ -61,12 +62,20 @@ async def test_what_the_health_check_answers_is_on_the_time_line(world: World) -
     assert (probe["cause"], probe["container"]) == ("no route", "shop-web-1")
 
 
-async def test_what_visitors_got_is_on_the_time_line(world: World) -> None:
-    await world.up()
+async def test_what_visitors_met_is_on_the_time_line(world: World) -> None:
+    await world.up(services={"web": web(x_spin={"http": 8080})})
     await world.settle()
-    await note(world.platform, [Usage(key_of("shop"), "web", step_of(world.clock.now()), answers=Answers(ok=1, failed=2))])
+    edge = SimulatedEdge()
+    await edge.set_routes(
+        "lab/development/shop", (Route("web.shop.development.spin.localhost", "lab/development/shop", ("a:1",)),)
+    )
+    edge.failed.update({"web.shop.development.spin.localhost": 2, "elsewhere": 5})
+    await sample(replace(world.platform, edge=edge))
+    await sample(replace(world.platform, edge=edge))
     texts = [e["text"] for e in (await why(world))["timeline"] if e["source"] == "edge"]
-    assert texts == ["web: visitors got 1 times 2xx, 2 times 5xx in 5 minutes"]
+    assert texts == ["web: visitors got 2 answers with 5xx in 5 minutes"]
+    edge.reachable = False
+    await sample(replace(world.platform, edge=edge))
 
 
 async def test_a_stack_that_is_gone_and_one_that_never_was(world: World) -> None:

@@ -140,7 +140,7 @@ def _show_history(found: list[UsageView], ref: Ref, start: datetime, end: dateti
         some = [u for u in line if u is not None]
         if some:
             rows.append(_history_row(service, line, some))
-    headings = ("SERVICE", "CPU", "AVG / PEAK / LIMIT", "MEMORY", "PEAK / LIMIT", "ANSWERS", "2xx / 3xx / 4xx / 5xx")
+    headings = ("SERVICE", "CPU", "AVG / PEAK / LIMIT", "MEMORY", "PEAK / LIMIT", "5xx", "COUNT")
     print_table(headings, rows, empty="")
     minutes = step // 60
     message(f"A bar is {minutes} minutes; the last one is now." if minutes < 60 else f"A bar is {minutes / 60:g} hours.")
@@ -150,23 +150,17 @@ def _history_row(service: str, line: list[UsageView | None], some: list[UsageVie
     cpu, memory = max(u["cpu_max"] for u in some), max(u["memory_max"] for u in some)
     average = sum(u["cpu_avg"] for u in some) / len(some)
     limit = some[-1]["memory_limit"]
-    counts = [sum(n) for n in zip(*([*_answers(u)] for u in some), strict=True)]
-    answers = [None if u is None else float(sum(_answers(u))) for u in line]
-    busy = any(counts)
+    failed = sum(u["failed"] for u in some)
+    most = max(u["failed"] for u in some)
     return [
         service,
         amounts.sparkline([None if u is None else u["cpu_max"] for u in line], cpu),
         f"{amounts.percent(average)} / {amounts.percent(cpu)} / {amounts.percent(some[-1]['cpu_limit'])}",
         amounts.sparkline([None if u is None else float(u["memory_max"]) for u in line], limit or memory),
         f"{amounts.memory(memory)} / {amounts.memory(limit) if limit else 'none'}",
-        amounts.sparkline(answers, max((a for a in answers if a is not None), default=0)) if busy else "",
-        " / ".join(str(count) for count in counts) if busy else "",
+        amounts.sparkline([None if u is None else float(u["failed"]) for u in line], most) if failed else "",
+        str(failed) if failed else "",
     ]
-
-
-def _answers(step: UsageView) -> tuple[int, int, int, int]:
-    given = step["answers"]
-    return given["ok"], given["redirected"], given["refused"], given["failed"]
 
 
 # Advice.

@@ -46,8 +46,8 @@ def why(
 ) -> None:
     """Print what is wrong with a stack or service, since when, and what changed just before; then its time-line.
 
-    The time-line has revisions, changes, steps, states, containers, answers of health checks, what visitors were answered, and last log
-    lines. Also of a stack that is gone. Exit status 0 also where something is wrong.
+    The time-line has revisions, changes, steps, states, containers, answers of health checks, failures (5xx) that visitors met, and
+    last log lines. Also of a stack that is gone. Exit status 0 also where something is wrong.
     """
     ref = parse_ref(target, depth=2)
     start = None if since is None else moment_of(since, now())

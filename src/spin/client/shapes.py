@@ -405,19 +405,6 @@ class StatsView(TypedDict):
     pids: int
 
 
-class AnswersView(TypedDict):
-    """Answers that visitors got through the edge, by status."""
-
-    ok: int
-    """1xx and 2xx."""
-    redirected: int
-    """3xx."""
-    refused: int
-    """4xx."""
-    failed: int
-    """5xx."""
-
-
 class UsageView(TypedDict):
     """What a service used in a step of time."""
 
@@ -444,7 +431,8 @@ class UsageView(TypedDict):
     sent: int
     read: int
     written: int
-    answers: AnswersView
+    failed: int
+    """Answers with status 5xx that visitors got through the edge."""
 
 
 class MisfitView(TypedDict):

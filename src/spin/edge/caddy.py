@@ -14,6 +14,7 @@ import structlog
 from spin.edge.render import MARKER, ROUTES, admin_socket, configuration, is_marked, read, render
 from spin.edge.table import Host, Table, clean, merge
 from spin.edge.targets import TargetFiles
+from spin.edge.visits import Failures
 from spin.errors import EdgeUnavailable
 from spin.model.observed import Route
 
@@ -61,6 +62,7 @@ class CaddyEdge:
         # On a unix socket Caddy checks neither the Host nor a missing Origin; the name is for its log.
         self._client = httpx.AsyncClient(transport=transport, base_url="http://edge", timeout=TIMEOUT, trust_env=False)
         self._files = TargetFiles(self._directory)
+        self._failures = Failures(self._directory)
         self._known = Table()
         self._waiting: list[_Change] = []
         self._writer: asyncio.Task[None] | None = None
@@ -76,6 +78,7 @@ class CaddyEdge:
         if self._writer is not None:
             await asyncio.wait({self._writer})
         await self._client.aclose()
+        self._failures.close()
 
     async def table(self) -> tuple[Route, ...]:
         """All routes in force now, sorted by host. Raises EdgeUnavailable."""
@@ -85,6 +88,15 @@ class CaddyEdge:
     async def routes(self, owner: str) -> tuple[Route, ...]:
         """The owner's routes in force now, sorted by host. Raises EdgeUnavailable."""
         return self._routes((await self._table()).by_owner.get(owner, ()))
+
+    async def failures(self) -> dict[tuple[str, str], int]:
+        """How many answers with status 5xx visitors got since this was asked last, by owner and host. Raises EdgeUnavailable."""
+        known = (await self._table()).by_name
+        try:
+            counts = await asyncio.to_thread(self._failures.read)
+        except OSError as error:
+            raise EdgeUnavailable(f"The edge's files in {self._directory} cannot be read ({error.strerror}).") from None
+        return {(known[host].owner, host): count for host, count in counts.items() if host in known}
 
     async def set_routes(self, owner: str, routes: tuple[Route, ...]) -> None:
         """Make `routes` the owner's. Only another set of hosts, or many more targets, cost a new configuration.

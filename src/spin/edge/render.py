@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from spin.edge import visits
 from spin.edge.table import Host, Table
 
 SERVER = "spin"
@@ -94,6 +95,7 @@ def configuration(directory: Path, table: Table) -> str:
     visitors = {
         "listen": [f"fd/{{env.{LISTENER}}}"],
         "routes": render(table),
+        "logs": {"default_logger_name": visits.LOGGER},
         "errors": {
             "routes": [{"match": [{"vars": {"{http.error.status_code}": ["502", "503", "504"]}}], "handle": [away]}],
         },
@@ -104,7 +106,15 @@ def configuration(directory: Path, table: Table) -> str:
         "storage": {"module": "file_system", "root": str(directory / "storage")},
         # The admin endpoint warns at each change that a unix socket has no host to check. The proxy's logger would describe every
         # request as JSON only to throw it away, which is 9 % of its processor time; its errors are logged by the server.
-        "logging": {"logs": {"default": {"level": "WARN", "exclude": ["admin", "http.handlers.reverse_proxy"]}}},
+        "logging": {
+            "logs": {
+                "default": {
+                    "level": "WARN",
+                    "exclude": ["admin", "http.handlers.reverse_proxy", f"http.log.access.{visits.LOGGER}"],
+                },
+                visits.LOGGER: visits.logging(),
+            }
+        },
         # No grace period: a new configuration must never cut an answer short. At the end the supervisor sees to it.
         "apps": {"http": {"grace_period": 0, "servers": {SERVER: common | visitors, "nobody": common | own}}},
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from spin.errors import EdgeUnavailable
 from spin.model.observed import Route
 
@@ -12,6 +14,8 @@ class SimulatedEdge:
     def __init__(self) -> None:
         self.applied: list[tuple[str, tuple[Route, ...]]] = []
         self.reachable = True
+        self.failed: Counter[str] = Counter()
+        """Answers with status 5xx by host, until somebody asks."""
         self._table: dict[str, Route] = {}
 
     async def table(self) -> tuple[Route, ...]:
@@ -20,6 +24,12 @@ class SimulatedEdge:
 
     async def routes(self, owner: str) -> tuple[Route, ...]:
         return tuple(route for route in await self.table() if route.owner == owner)
+
+    async def failures(self) -> dict[tuple[str, str], int]:
+        self._answer()
+        found = {(self._table[host].owner, host): count for host, count in self.failed.items() if host in self._table}
+        self.failed.clear()
+        return found
 
     async def set_routes(self, owner: str, routes: tuple[Route, ...]) -> None:
         before = await self.table()

@@ -105,7 +105,7 @@ class RunningPlatform:
         notifier = Notifier()
         engines = {"docker": engine}
         controller = Controller(World(site, store, engines, edge, clock, notifier.poke, addresses))
-        platform = Platform(site, store, engines, images, Argon2Passwords(), clock, controller.wake, notifier)
+        platform = Platform(site, store, engines, images, Argon2Passwords(), clock, controller.wake, notifier, edge=edge)
         self._controller = controller
         self._platform = platform
         await self._make_operator(platform)

@@ -44,28 +44,6 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """What visitors got through the edge: how many answers of each class."""
-
-    ok: int = 0
-    """Status 1xx and 2xx."""
-    redirected: int = 0
-    """3xx."""
-    refused: int = 0
-    """4xx."""
-    failed: int = 0
-    """5xx."""
-
-    def __add__(self, other: Answers) -> Answers:
-        return Answers(
-            self.ok + other.ok, self.redirected + other.redirected, self.refused + other.refused, self.failed + other.failed
-        )
-
-    def __bool__(self) -> bool:
-        return bool(self.ok or self.redirected or self.refused or self.failed)
-
-
-@dataclass(frozen=True, slots=True)
 class Usage:
     """What the containers of one service used from `start` on. Averages and extremes are those of a single container."""
 
@@ -95,4 +73,5 @@ class Usage:
     sent: int = 0
     read: int = 0
     written: int = 0
-    answers: Answers = Answers()
+    failed: int = 0
+    """Answers with status 5xx that visitors got through the edge."""

@@ -47,7 +47,7 @@ class Source(Enum):
     PROBE = "probe"
     ENGINE = "engine"
     EDGE = "edge"
-    """What visitors were answered."""
+    """Failures that visitors met."""
     LOG = "log"
 
 

@@ -1,4 +1,4 @@
-"""A stack's time-line: revisions, events, answers of health checks, answers to visitors and log lines, merged by time. Pure."""
+"""A stack's time-line: revisions, events, answers of health checks, failures that visitors met, and log lines, merged by time. Pure."""
 
 from __future__ import annotations
 
@@ -146,15 +146,7 @@ def _probes(probed: Iterable[Probed]) -> Iterator[Entry]:
 
 def _visitors(usage: Iterable[Usage]) -> Iterator[Entry]:
     for each in usage:
-        counts = (
-            ("2xx", each.answers.ok),
-            ("3xx", each.answers.redirected),
-            ("4xx", each.answers.refused),
-            ("5xx", each.answers.failed),
-        )
-        told = ", ".join(f"{count} times {name}" for name, count in counts if count)
-        if told:
+        if each.failed:
             minutes = STEP // timedelta(minutes=1)
-            yield Entry(
-                each.start, Source.EDGE, f"{each.service}: visitors got {told} in {minutes} minutes", service=each.service
-            )
+            text = f"{each.service}: visitors got {each.failed} answer{'' if each.failed == 1 else 's'} with 5xx in {minutes} minutes"
+            yield Entry(each.start, Source.EDGE, text, service=each.service)

@@ -108,7 +108,7 @@ def merge(old: Usage, new: Usage) -> Usage:
     """Two pieces of use of one service as one, which begins with `old`."""
     if not old.samples or not new.samples:
         some = new if new.samples else old
-        return replace(some, start=old.start, answers=old.answers + new.answers)
+        return replace(some, start=old.start, failed=old.failed + new.failed)
     samples = old.samples + new.samples
 
     def average(one: int, other: int) -> int:
@@ -131,7 +131,7 @@ def merge(old: Usage, new: Usage) -> Usage:
         sent=old.sent + new.sent,
         read=old.read + new.read,
         written=old.written + new.written,
-        answers=old.answers + new.answers,
+        failed=old.failed + new.failed,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from spin.model.observed import Route
@@ -16,6 +17,11 @@ class Edge(Protocol):
 
     async def routes(self, owner: str) -> tuple[Route, ...]:
         """The owner's routes in force now, sorted by host. Costs the same however many others there are."""
+        ...
+
+    async def failures(self) -> Mapping[tuple[str, str], int]:
+        """How many answers with status 5xx visitors got since this was asked last, by owner and host; about as many, where there
+        were very many."""
         ...
 
     async def set_routes(self, owner: str, routes: tuple[Route, ...]) -> None:

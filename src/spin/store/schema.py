@@ -249,7 +249,7 @@ usage = Table(
         for name in (
             *("samples", "containers", "cpu_avg", "cpu_min", "cpu_max", "cpu_limit", "periods", "throttled"),
             *("memory_avg", "memory_min", "memory_max", "memory_limit", "received", "sent", "read", "written"),
-            *("answers_ok", "answers_redirected", "answers_refused", "answers_failed"),
+            "failed",
         )
     ),
     sqlite_with_rowid=False,  # the key is most of a row, and is not stored twice

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, select
 
 from spin.model.names import DeploymentKey, EnvironmentName, ProjectName, StackName
-from spin.model.usage import Answers, Usage
+from spin.model.usage import Usage
 from spin.store.rows import Rows, of
 from spin.store.schema import usage
 
-_NUMBERS = tuple(f.name for f in fields(Usage) if f.name not in ("key", "service", "start", "answers"))
+_NUMBERS = tuple(f.name for f in fields(Usage) if f.name not in ("key", "service", "start"))
 
 
 class Usages(Rows):
@@ -37,8 +37,7 @@ class Usages(Rows):
         if not found:
             return
         statement = self._insert(usage)
-        names = [*_NUMBERS, *_ANSWERS]
-        changed = {name: statement.excluded[name] for name in names}
+        changed = {name: statement.excluded[name] for name in _NUMBERS}
         await self._change_many(
             statement.on_conflict_do_update(index_elements=list(usage.primary_key.columns), set_=changed),
             [_values(each) for each in found],
@@ -48,14 +47,10 @@ class Usages(Rows):
         return len(await self._change(delete(usage).where(usage.c.start < before).returning(usage.c.service)))
 
 
-_ANSWERS = tuple(f"answers_{f.name}" for f in fields(Answers))
-
-
 def _values(each: Usage) -> dict[str, Any]:
     names = {"project": each.key.project, "environment": each.key.environment, "stack": each.key.stack}
     numbers = {name: getattr(each, name) for name in _NUMBERS}
-    answers = {f"answers_{name}": count for name, count in asdict(each.answers).items()}
-    return {**names, "service": each.service, "start": each.start, **numbers, **answers}
+    return {**names, "service": each.service, "start": each.start, **numbers}
 
 
 def _usage(row: Row[Any]) -> Usage:
@@ -64,6 +59,5 @@ def _usage(row: Row[Any]) -> Usage:
         key=DeploymentKey(ProjectName(row.project), EnvironmentName(row.environment), StackName(row.stack)),
         service=row.service,
         start=row.start,
-        answers=Answers(**{f.name: found[f"answers_{f.name}"] for f in fields(Answers)}),
         **{name: found[name] for name in _NUMBERS},
     )

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from spin.errors import NotFound
 from spin.kit.clock import Clock
 from spin.model.names import DeploymentKey
+from spin.ports.edge import Edge
 from spin.ports.engine import Engine
 from spin.ports.images import Images
 from spin.ports.passwords import Passwords
@@ -55,6 +56,8 @@ class Platform:
     guard: Guard = field(default_factory=Guard)
     """What is remembered of sign-ins, in memory only."""
     streams: Streams = field(default_factory=Streams)
+    edge: Edge | None = None
+    """For what visitors meet there; None where nobody counts it."""
     meter: Meter = field(default_factory=Meter)
     """The last looks at what containers use, in memory only."""
 

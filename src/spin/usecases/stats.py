@@ -11,9 +11,10 @@ import structlog
 
 from spin.access import Action
 from spin.errors import Unavailable
-from spin.model.names import DeploymentKey
+from spin.model.names import DeploymentKey, EnvironmentName, ProjectName, StackName
 from spin.model.principal import Principal
-from spin.model.usage import STEP, Answers, Sample, Usage
+from spin.model.usage import STEP, Sample, Usage
+from spin.plan.routes import hosts_of
 from spin.plan.usage import Advice, Reading, advice, coarser, merge, step_of, summed
 from spin.usecases.logs import no_service
 from spin.usecases.platform import Platform
@@ -77,8 +78,8 @@ class UsageView:
     sent: int
     read: int
     written: int
-    answers: Answers
-    """What visitors got through the edge."""
+    failed: int
+    """Answers with status 5xx that visitors got through the edge."""
 
 
 async def stats(
@@ -152,6 +153,32 @@ async def sample(platform: Platform, *, over: float = 0.0) -> None:
         else:
             samples += answer
     await note(platform, summed(platform.meter.round(samples)))
+    await note(platform, await _failed(platform))
+
+
+async def _failed(platform: Platform) -> tuple[Usage, ...]:
+    """What visitors met since the last look, by service."""
+    if platform.edge is None:
+        return ()
+    try:
+        counts = await platform.edge.failures()
+    except Unavailable as error:
+        log.info("what visitors met cannot be seen", reason=error.message)
+        return ()
+    start = step_of(platform.clock.now())
+    found: dict[tuple[DeploymentKey, str], int] = {}
+    async with platform.store.begin() as work:
+        for owner in {owner for owner, _ in counts}:
+            project, environment, stack = owner.split("/")
+            key = DeploymentKey(ProjectName(project), EnvironmentName(environment), StackName(stack))
+            deployment = await work.deployment(key)
+            revision = None if deployment is None else await work.revision(key, deployment.revision)
+            for service in () if revision is None else revision.spec.services:
+                hosts = hosts_of(key, service, platform.site.domain) if service.http is not None else ()
+                count = sum(counts.get((owner, host), 0) for host in hosts)
+                if count:
+                    found[key, service.name] = count
+    return tuple(Usage(key, service, start, failed=count) for (key, service), count in found.items())
 
 
 async def note(platform: Platform, found: Iterable[Usage]) -> None:
@@ -236,7 +263,7 @@ def _usage_view(each: Usage, step: timedelta) -> UsageView:
         sent=each.sent,
         read=each.read,
         written=each.written,
-        answers=each.answers,
+        failed=each.failed,
     )
 
 

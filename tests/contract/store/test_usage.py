@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from spin.model.names import DeploymentKey, EnvironmentName, ProjectName, StackName
-from spin.model.usage import STEP, Answers, Usage
+from spin.model.usage import STEP, Usage
 from spin.store import SqlStore
 from support.stored import NOW
 
@@ -18,7 +18,7 @@ ONE = Usage(
     *(1, 2, 3, 4, 5, 6, 7, 8),
     *(9, 10, 11, 2**40),
     *(2**50, 14, 15, 16),
-    answers=Answers(17, 18, 19, 20),
+    17,
 )
 
 

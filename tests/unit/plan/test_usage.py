@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from spin.model.names import DeploymentKey, EnvironmentName, InstanceId, ProjectName, StackName
-from spin.model.usage import STEP, Answers, Sample, Usage
+from spin.model.usage import STEP, Sample, Usage
 from spin.plan.usage import advice, coarser, merge, reading, step_of, summed
 
 KEY = DeploymentKey(ProjectName("lab"), EnvironmentName("development"), StackName("shop"))
@@ -69,20 +69,18 @@ def test_a_round_counts_the_containers_of_a_service_and_keeps_the_extremes_of_ea
 
 
 def test_merging_weighs_averages_and_adds_traffic() -> None:
-    old = use(samples=3, cpu_avg=100, cpu_min=50, cpu_max=400, memory_avg=10, received=5, answers=Answers(1, 0, 2, 0))
-    new = use(
-        samples=1, cpu_avg=500, cpu_min=500, cpu_max=500, memory_avg=50, received=7, answers=Answers(1, 1, 0, 4), containers=2
-    )
+    old = use(samples=3, cpu_avg=100, cpu_min=50, cpu_max=400, memory_avg=10, received=5, failed=2)
+    new = use(samples=1, cpu_avg=500, cpu_min=500, cpu_max=500, memory_avg=50, received=7, failed=4, containers=2)
     both = merge(old, new)
     assert (both.samples, both.cpu_avg, both.cpu_min, both.cpu_max) == (4, 200, 50, 500)
     assert (both.memory_avg, both.received, both.containers) == (20, 12, 2)
-    assert both.answers == Answers(2, 1, 2, 4)
+    assert both.failed == 6
 
 
-def test_answers_without_samples_change_no_other_number() -> None:
-    only = use(samples=0, containers=0, answers=Answers(ok=3))
-    assert merge(use(cpu_min=50, cpu_max=60), only) == use(cpu_min=50, cpu_max=60, answers=Answers(ok=3))
-    assert merge(only, use(cpu_min=50, cpu_max=60)) == use(cpu_min=50, cpu_max=60, answers=Answers(ok=3))
+def test_failures_without_samples_change_no_other_number() -> None:
+    only = use(samples=0, containers=0, failed=3)
+    assert merge(use(cpu_min=50, cpu_max=60), only) == use(cpu_min=50, cpu_max=60, failed=3)
+    assert merge(only, use(cpu_min=50, cpu_max=60)) == use(cpu_min=50, cpu_max=60, failed=3)
 
 
 def test_longer_steps_are_the_same_use() -> None:

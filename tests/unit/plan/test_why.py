@@ -13,7 +13,7 @@ from spin.model.names import DeploymentKey, EnvironmentName, InstanceId, Project
 from spin.model.revision import Deployment, Goal, Origin, Revision
 from spin.model.stack import Image, ServiceSpec, StackSpec
 from spin.model.status import DeploymentStatus, Failure, InstanceStatus, Progress, ServiceStatus, State
-from spin.model.usage import Answers, Usage
+from spin.model.usage import Usage
 from spin.model.why import ProbeAnswer, Probed, Source
 from spin.plan.timeline import Facts
 from spin.plan.why import why
@@ -244,7 +244,7 @@ def test_the_time_line_is_merged_by_time_and_each_revision_is_told_once() -> Non
         *UNHEALTHY,
         event(Kind.CONTAINER, 5.5, "shop-db-1: gone", service="db", container="shop-db-1"),
     )
-    use = Usage(KEY, "web", at(5), answers=Answers(ok=3, failed=40))
+    use = Usage(KEY, "web", at(5), failed=40)
     line = LogLine("shop-web-1", at(4.5), "stderr", "boom")
     found = why(facts(sick("…"), events=events, probed=(PROBED,), usage=(use,), lines=(line,))).timeline
     assert [(e.source.value, (e.time - at(0)) / timedelta(minutes=1)) for e in found] == [
@@ -259,7 +259,7 @@ def test_the_time_line_is_merged_by_time_and_each_revision_is_told_once() -> Non
         ("edge", 5),
         ("container", 5.5),
     ]
-    assert found[-2].text == "web: visitors got 3 times 2xx, 40 times 5xx in 5 minutes"
+    assert found[-2].text == "web: visitors got 40 answers with 5xx in 5 minutes"
     only = why(facts(sick("…"), events=events, service="web"), since=at(3.2)).timeline
     assert [e.source.value for e in only] == ["step", "state"]
     assert len(why(facts(sick("…"), events=events), last=2).timeline) == 2

@@ -16,8 +16,8 @@ from spin.model.names import InstanceId, container_name
 from spin.model.usage import Sample
 from spin.site import Site
 
-AT_ONCE = 8
-"""Looks at a time. One takes the engine some 5 ms."""
+AT_ONCE = 32
+"""Looks at a time. Docker 20.10 lets many of them wait for a second; with so many at a time 1,000 containers fit into a minute all the same."""
 
 Limits = tuple[float, int]
 """Cores and bytes; 0 = none."""
@@ -59,7 +59,7 @@ class Meters:
                 if error.status in (404, 409):
                     return None
                 raise
-        return sample(container, counted, self._limits[which])
+        return None if counted is None else sample(container, counted, self._limits[which])  # one that ends meanwhile: no body
 
 
 def limits(config: Mapping[str, Any]) -> Limits:
