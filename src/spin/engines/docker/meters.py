@@ -17,7 +17,7 @@ from spin.model.usage import Sample
 from spin.site import Site
 
 AT_ONCE = 32
-"""Looks at a time. Docker 20.10 lets many of them wait for a second; with so many at a time 1,000 containers fit into a minute all the same."""
+"""Looks at a time. Docker 20.10 lets many of them wait for a second; with so many at a time 1,000 containers fit into a minute."""
 
 Limits = tuple[float, int]
 """Cores and bytes; 0 = none."""
