@@ -223,6 +223,8 @@ async def _sample(platform: Platform) -> None:
             await sample(platform, over=SAMPLE_EVERY * 0.8)
         except SpinError as error:
             log.warning("what containers use could not be noted", reason=error.message)
+        except Exception:  # whatever it is: a mistake in measuring must not take the platform with it
+            log.exception("what containers use could not be noted")
         await asyncio.sleep(max(1.0, begun + SAMPLE_EVERY - loop.time()))
 
 
