@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from support.fake_api import FakeApi
+from support.fake_api import FakeApi, service, view
 
 STACK = "/projects/demo/environments/development/stacks/shop"
 RUNS = f"{STACK}/jobs/backup/runs"
@@ -107,6 +107,13 @@ def test_a_log_is_followed_to_the_end_and_no_line_comes_twice(api: FakeApi, spin
     assert done.out == "0\n1\n2\n"
     assert api.seen[-1].query == {"since": "2026-01-31T03:15:01Z"}
     assert done.err.endswith("Run 5 of shop/backup: succeeded after 2m00s.\n")
+
+
+def test_ps_shows_a_job_with_what_is_due_and_how_the_last_run_ended(api: FakeApi, spin) -> None:
+    detail = "run 4 succeeded; next 2026-02-01 03:15 UTC"
+    api.script["shop"] = [view(services=(service("web"), service("backup", "scheduled", 0, 0, detail=detail)))]
+    line = " ".join(spin("ps", "shop").out.splitlines()[2].split())
+    assert line == f"shop/backup scheduled backup:1 abababababab {detail}"
 
 
 def test_a_job_is_named_whole(api: FakeApi, spin) -> None:

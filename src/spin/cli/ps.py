@@ -17,7 +17,7 @@ from spin.cli.tables import Cell, image, short, state
 from spin.cli.times import relative
 from spin.client.shapes import ContainerView, ServiceView, StackView
 
-_RESTING_SERVICES = frozenset({"stopped", "completed", "scheduled", "removed"})
+_RESTING_SERVICES = frozenset({"stopped", "completed", "removed"})
 _FLEXIBLE = ("IMAGE",)
 _RESTING_CONTAINERS = frozenset({"exited", "created"})
 
@@ -69,7 +69,7 @@ def _service_row(view: StackView, service: ServiceView) -> list[str | Cell]:
     return [
         f"{view['stack']}/{service['name']}",
         state(service["state"]),
-        f"{service['ready']}/{service['wanted']}",
+        f"{service['ready']}/{service['wanted']}" if service["state"] != "scheduled" or service["wanted"] else "",
         image(service["image"]),
         short(service["digest"]),
         " ".join([*service["urls"], *service["ports"]]),
