@@ -145,8 +145,10 @@ class World:
         self, stack: str = "shop", person: str = "dora", environment: str = "development", **body: Any
     ) -> httpx.Response:
         """Deploy; `body` are the arguments of `submission`."""
-        extra = {name: body.pop(name) for name in ("expect_generation", "note", "force", "on_failure") if name in body}
-        project = next(iter(PEOPLE[person] or {"lab": None}))
+        extra: dict[str, Any] = {
+            name: body.pop(name) for name in ("expect_generation", "note", "force", "on_failure") if name in body
+        }
+        project = next(iter(PEOPLE[person]), "lab")
         sent = {"submission": submission(**body), **extra}
         return await self.as_(person).put(path(stack, project=project, environment=environment), json=sent)
 

