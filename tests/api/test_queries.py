@@ -15,7 +15,7 @@ from support.database import counted
 from support.openapi import Document
 
 MANY = 50
-SERVICES = {"web": web(x_spin={"http": 8080}), "util": web()}
+SERVICES = {"web": web(x_spin={"http": 8080}), "util": web(), "nightly": web(x_spin={"schedule": "0 3 * * *"})}
 READING = {
     "stacks": ("vera", path()),
     "stack": ("vera", path("shop-00")),
@@ -27,6 +27,9 @@ READING = {
     "stats of one": ("vera", path("shop-00") + "/stats"),
     "history": ("vera", path("shop-00") + "/stats/history"),
     "advice": ("vera", path("shop-00") + "/stats/advice"),
+    "jobs of all": ("vera", "/projects/lab/environments/development/jobs"),
+    "jobs": ("vera", path("shop-00") + "/jobs"),
+    "runs": ("vera", path("shop-00") + "/jobs/nightly/runs"),
     "events": ("vera", "/projects/lab/events?last=1000"),
     "audit": ("otto", "/projects/lab/audit?last=1000"),
     "site audit": ("root", "/audit?last=1000"),
@@ -48,7 +51,7 @@ READING = {
 """What is asked, and as whom."""
 
 NO_QUERIES = {"get_healthz", "get_site", "get_rule"}
-STREAMS = {"get_logs", "get_file"}
+STREAMS = {"get_logs", "get_file", "get_run_logs"}
 """What asks the engine about one stack."""
 
 

@@ -180,6 +180,10 @@ class UnitOfWork(Protocol):
         """All of it, sorted by service and number. Empty where the deployment has none."""
         ...
 
+    async def job_books(self, project: str | None = None, environment: str | None = None) -> Mapping[DeploymentKey, JobBook]:
+        """Those of every deployment that has any, in a number of queries that does not depend on how many there are."""
+        ...
+
     async def save_jobs(self, key: DeploymentKey, jobs: Sequence[Job], runs: Sequence[Run]) -> None:
         """Write the jobs with version + 1, if the stored ones still have theirs, and the runs; else raises Conflict.
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy import Row, and_, delete, func, select, update
 
 from spin.errors import Conflict
-from spin.model.names import DeploymentKey
+from spin.model.names import DeploymentKey, EnvironmentName, ProjectName, StackName
 from spin.model.run import KEPT, NO_JOBS, Job, JobBook, Run
 from spin.store.codec import decode, encode
-from spin.store.rows import Rows, of
+from spin.store.rows import Rows, of, within
 from spin.store.schema import deployments, jobs, runs
 
 
@@ -28,6 +28,19 @@ class Jobs(Rows):
             tuple(Job(row.service, row.times, row.since, row.last, row.version) for row in found),
             tuple(decode(Run, row.document) for row in documents),
         )
+
+    async def job_books(self, project: str | None = None, environment: str | None = None) -> Mapping[DeploymentKey, JobBook]:
+        """Only of stacks that have jobs."""
+        found: dict[DeploymentKey, tuple[list[Job], list[Run]]] = {}
+        for row in await self._all(select(jobs).where(within(jobs, project, environment)).order_by(jobs.c.service)):
+            book = found.setdefault(_key(row), ([], []))
+            book[0].append(Job(row.service, row.times, row.since, row.last, row.version))
+        if found:
+            kept = select(runs).where(within(runs, project, environment)).order_by(runs.c.service, runs.c.number)
+            for row in await self._all(kept):
+                if (key := _key(row)) in found:
+                    found[key][1].append(decode(Run, row.document))
+        return {key: JobBook(tuple(its_jobs), tuple(its_runs)) for key, (its_jobs, its_runs) in found.items()}
 
     async def save_jobs(self, key: DeploymentKey, jobs_: Sequence[Job], runs_: Sequence[Run]) -> None:
         if await self._first(select(deployments.c.stack).where(of(deployments, key))) is None:
@@ -68,3 +81,7 @@ class Jobs(Rows):
                 "the command.",
                 service=job.service,
             )
+
+
+def _key(row: Row[Any]) -> DeploymentKey:
+    return DeploymentKey(ProjectName(row.project), EnvironmentName(row.environment), StackName(row.stack))

@@ -12,7 +12,7 @@ from spin.kit import cron
 from spin.model.names import DeploymentKey
 from spin.model.principal import Principal
 from spin.model.revision import Deployment, Revision
-from spin.model.run import JobBook, Run
+from spin.model.run import NO_JOBS, JobBook, Run
 from spin.model.stack import Schedule
 from spin.model.status import DeploymentStatus
 from spin.plan import desire, jobs
@@ -80,15 +80,19 @@ async def list_jobs(
     async with platform.store.begin() as work:
         if stack is not None:
             deployment = await find(platform, work, principal, Action.READ, project, environment, stack)
-            return await _jobs_of(work, deployment, await _revision(work, deployment), now)
+            revision = await _revision(work, deployment)
+            book, there = await work.job_book(deployment.key), _there(await work.status(deployment.key))
+            return _jobs_of(deployment, revision, book, there, now)
         name = await allow(work, principal, Action.READ, project)
         where = platform.environment(environment).name
-        revisions = await work.desired_revisions(name, where)
+        revisions, statuses = await work.desired_revisions(name, where), await work.statuses(name, where)
+        books = await work.job_books(name, where)
         found: list[JobView] = []
         for deployment in await work.deployments(name, where):
-            revision = revisions.get(deployment.key)
-            if revision is not None:
-                found += await _jobs_of(work, deployment, revision, now)
+            wanted = revisions.get(deployment.key)
+            if wanted is not None:
+                book, there = books.get(deployment.key, NO_JOBS), _there(statuses.get(deployment.key))
+                found += _jobs_of(deployment, wanted, book, there, now)
         return tuple(found)
 
 
@@ -202,13 +206,11 @@ def _schedule_of(key: DeploymentKey, revision: Revision, service: str) -> Schedu
     return spec.schedule
 
 
-async def _jobs_of(work: UnitOfWork, deployment: Deployment, revision: Revision, now: datetime) -> tuple[JobView, ...]:
-    scheduled = [s for s in revision.spec.services if s.schedule is not None]
-    if not scheduled:
-        return ()
-    book = await work.job_book(deployment.key)
-    there = _there(await work.status(deployment.key))
-    return tuple(_job(deployment, s.name, s.schedule, book, there, now) for s in scheduled if s.schedule is not None)
+def _jobs_of(
+    deployment: Deployment, revision: Revision, book: JobBook, there: frozenset[tuple[str, int]], now: datetime
+) -> tuple[JobView, ...]:
+    scheduled = [(s.name, s.schedule) for s in revision.spec.services if s.schedule is not None]
+    return tuple(_job(deployment, name, schedule, book, there, now) for name, schedule in scheduled)
 
 
 def _job(
