@@ -74,7 +74,7 @@ class Translation:
             self._starts.append(self._starts[-1] + len(line))
         [kind] = [node for node in self._tree.body if isinstance(node, ast.ClassDef)]
         functions = [node for node in kind.body if isinstance(node, ast.FunctionDef)]
-        self._left_out = [f for f in functions if _returns(f) == "Stream"]
+        self._left_out = [f for f in functions if _returns(f) in ("Stream", "LogFeeds")]
         self._methods = [f for f in functions if f not in self._left_out]
         self._iterators = {f.name for f in self._methods if _returns(f) == "Iterator"} | TRANSPORT_ITERATORS
         self._awaited = {f.name for f in self._methods} - self._iterators - SYNCHRONOUS

@@ -126,6 +126,12 @@ class Retention:
     """What people asked for (`spin audit`), accepted or refused, is forgotten after so many days."""
     usage_hours: int = 24
     """What services used (`spin stats --history`, `--advice`) is forgotten after so many hours; a day of one service takes some 50 KB."""
+    log_days: int = 14
+    """Logs of containers that have been removed are kept for so many days."""
+    log_bytes_per_stack: int = 64 * 1024**2
+    """Of one stack's removed containers so many bytes of logs are kept at most, compressed, the newest."""
+    log_bytes: int = 4 * 1024**3
+    """So many bytes of removed containers' logs are kept at most of the whole site, compressed, the newest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from spin.engines.simulated import SimulatedEngine
-from spin.errors import EngineUnavailable
-from spin.model.names import DeploymentKey
-from spin.ports.engine import LogLine, LogQuery
 from spin.usecases import stacks
-from support.api import NOW, World, eventually, key_of, path, web
+from support.api import World, eventually, key_of, path, web
 
 PATIENCE = 5.0
 """Seconds in which every answer of these tests must have come; the waits asked for are longer."""
@@ -113,122 +107,3 @@ async def test_when_the_platform_goes_down_all_who_wait_are_answered(world: Worl
     async with asyncio.timeout(PATIENCE):
         assert (await watcher).json()["token"] == seen
         assert (await watch(world, seen)).json()["token"] == seen
-
-
-class Talking(SimulatedEngine):
-    """The simulated engine with lines of one's choice; it may go away after some of them."""
-
-    lines: tuple[LogLine, ...] = ()
-    break_after: int | None = None
-    asked: LogQuery | None = None
-    closed = False
-
-    async def logs(self, _key: DeploymentKey, query: LogQuery) -> AsyncIterator[LogLine]:
-        self._answer()
-        self.asked = query
-        try:
-            for number, line in enumerate(self.lines):
-                if number == self.break_after:
-                    raise EngineUnavailable("The engine went away.")
-                yield line
-        finally:
-            self.closed = True
-
-
-@pytest.fixture
-async def talking(world: World) -> Talking:
-    engine = Talking(world.clock)
-    await world.exchange(engines={"docker": engine})
-    await world.up()
-    return engine
-
-
-def line(number: int, text: str = "") -> LogLine:
-    return LogLine("shop-web-1", NOW, "stdout", text or f"line {number}")
-
-
-async def test_logs_are_one_json_object_a_line_and_are_not_cut(world: World, talking: Talking) -> None:
-    talking.lines = (*(line(n) for n in range(5000)), line(0, "Umlaut ä, \u2028, \ud800 and\ttab"))
-    answer = await world.as_("vera").get(path("shop") + "/logs")
-    assert answer.headers["content-type"] == "application/x-ndjson"
-    got = [json.loads(text) for text in answer.content.split(b"\n") if text]
-    assert len(got) == 5001
-    assert got[7] == {"instance": "shop-web-1", "time": "2030-05-01T12:00:00+00:00", "stream": "stdout", "text": "line 7"}
-    assert talking.closed
-
-
-async def test_what_is_asked_for_reaches_the_engine(world: World, talking: Talking) -> None:
-    query = {"service": "web", "slot": "2", "tail": "7", "since": "2030-05-01T12:00:00Z"}
-    assert (await world.as_("vera").get(path("shop") + "/logs", params=query)).content == b""
-    assert talking.asked == LogQuery(service="web", slot=2, tail=7, since=NOW)
-
-
-async def test_logs_of_what_is_not_there(world: World, talking: Talking) -> None:
-    service = await world.as_("vera").get(path("shop") + "/logs?service=nope")
-    assert service.status_code == 404
-    assert "It has: web" in service.json()["detail"]
-    assert (await world.as_("vera").get(path("nope") + "/logs")).status_code == 404
-
-
-async def test_an_engine_that_is_gone_is_an_error_and_not_an_empty_log(world: World, talking: Talking) -> None:
-    talking.reachable = False
-    answer = await world.as_("vera").get(path("shop") + "/logs")
-    assert (answer.status_code, answer.json()["code"]) == (503, "engine-unavailable")
-
-
-async def test_an_engine_that_goes_away_in_the_middle_is_told_in_the_last_line(world: World, talking: Talking) -> None:
-    talking.lines = (line(0), line(1), line(2))
-    talking.break_after = 2
-    answer = await world.as_("vera").get(path("shop") + "/logs")
-    *lines, last = [json.loads(text) for text in answer.content.splitlines()]
-    assert [one["text"] for one in lines] == ["line 0", "line 1"]
-    assert last == {"error": {"code": "engine-unavailable", "detail": "The engine went away."}}
-
-
-async def test_logs_are_read_only_as_fast_as_the_client_takes_them(world: World, talking: Talking) -> None:
-    """Over the bare protocol, since the client of these tests collects whole answers."""
-    read = 0
-
-    class Counting(tuple[LogLine, ...]):
-        __slots__ = ()
-
-        def __iter__(self) -> Any:
-            nonlocal read
-            for one in super().__iter__():
-                read += 1
-                yield one
-
-    talking.lines = Counting(line(n, "x" * 1000) for n in range(1000))
-    taken = asyncio.Event()
-    sent: list[Any] = []
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-        if message["type"] == "http.response.body":
-            taken.set()
-            await asyncio.Event().wait()  # the client takes nothing more
-
-    async def receive() -> Any:
-        await asyncio.Event().wait()
-
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "method": "GET",
-        "path": "/api/v1" + path("shop") + "/logs",
-        "raw_path": b"",
-        "query_string": b"",
-        "headers": [(b"authorization", f"Bearer {world.keys['vera']}".encode())],
-        "scheme": "http",
-        "server": ("spin.test", 80),
-        "client": ("127.0.0.1", 1),
-        "root_path": "",
-        "http_version": "1.1",
-    }
-    request = asyncio.create_task(world.app(scope, receive, send))
-    async with asyncio.timeout(PATIENCE):
-        await taken.wait()
-    assert read < 40
-    request.cancel()
-    await asyncio.gather(request, return_exceptions=True)
-    assert talking.closed

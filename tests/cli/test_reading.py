@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from pathlib import Path
 
 import pytest
 
+from spin.cli.logs import harmless
 from support.fake_api import KEY, FakeApi, Problem, container, service, view
 
 WEB = service("web", urls=["http://web.shop.development.spin.localhost:8080/"], ports=["8081->81/tcp"])
@@ -145,14 +147,62 @@ def test_a_service_that_is_not_there_names_those_that_are(shop, spin) -> None:
 
 
 def test_logs_begin_with_the_containers_name(api, spin) -> None:
-    time = "2026-01-01T00:00:00Z"
+    time = "2026-01-01T00:00:00.000000000Z"
     api.log_lines = [
         {"instance": "shop-web-1", "time": time, "stream": "stdout", "text": "hello"},
         {"instance": "shop-db-1", "time": time, "stream": "stderr", "text": "ready"},
     ]
-    assert spin("logs", "shop").out == "shop-web-1 | hello\nshop-db-1  | ready\n"
+    done = spin("logs", "shop")
+    assert (done.out, done.err) == ("shop-web-1 | hello\n", "shop-db-1  | ready\n")
     assert spin("logs", "shop", "-t").out.startswith(f"shop-web-1 | {time} hello")
     assert [json.loads(line)["text"] for line in spin("logs", "shop", "--json").out.splitlines()] == ["hello", "ready"]
+
+
+def test_logs_are_written_as_they_were(api, spin) -> None:
+    """To a pipe. Broken UTF-8, carriage returns, NUL, control sequences, and whatever else a line may hold."""
+    time = "2026-01-01T00:00:00.000000000Z"
+    text = "\udcff\udcfe \x00 \x1b[2J \x1b[31mred\r"
+    api.log_lines = [{"instance": "shop-web-1", "time": time, "stream": "stdout", "text": text}]
+    shown = json.loads(spin("logs", "shop", "--json").out)
+    assert base64.b64decode(shown["bytes"]) == text.encode(errors="surrogateescape")
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        (("--grep", "^err"), ["error one"]),
+        (("--grep", "ERR", "-i"), ["error one", "An error"]),
+        (("--grep", "err", "-v"), ["fine"]),
+        (("--grep", "2026"), []),
+    ],
+)
+def test_grep_looks_at_the_text_of_lines(api, spin, options: tuple[str, ...], shown: list[str]) -> None:
+    time = "2026-01-01T00:00:00.000000000Z"
+    api.log_lines = [
+        {"instance": "shop-web-1", "time": time, "stream": "stdout", "text": text} for text in ("error one", "fine", "An error")
+    ]
+    assert spin("logs", "shop", "--no-prefix", *options).out.splitlines() == shown
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--grep", "("), "missing )"),
+        (("-v",), "needs --grep"),
+        (("-f", "--until", "1h"), "has no end"),
+        (("--until", "soon"), "--until soon: give a length of time"),
+    ],
+)
+def test_questions_about_logs_that_cannot_be_meant(api, spin, options: tuple[str, ...], reason: str) -> None:
+    done = spin("logs", "shop", *options)
+    assert done.status == 2
+    assert reason in done.err
+
+
+def test_a_container_cannot_take_over_the_terminal() -> None:
+    text = b"\x1b]0;title\x07 \x1b[31mred\x1b[0m \x1b[2J\xff\xc2\x9b31m\ttab\r"
+    shown = "\\x1b]0;title\\x07 \x1b[31mred\x1b[0m \\x1b[2J\\xff\\x9b31m\ttab\x1b[0m"
+    assert harmless(text).decode() == shown
 
 
 def test_logs_ask_for_what_was_asked(api, spin) -> None:

@@ -10,9 +10,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from spin.api.routers.logs import Blocks
+from spin.model.log import BLOCKS, LogSource
+from spin.model.names import InstanceId
+from spin.model.streams import STDERR, STDOUT
 
 KEY = "spin_k1_0123456789secret"
 STATUSES = {
@@ -97,6 +103,18 @@ class Problem:
     code: str
     detail: str
     fields: dict[str, Any] = field(default_factory=dict)
+
+
+def blocks(lines: list[dict[str, str]]) -> bytes:
+    """Lines as they come over the API, as blocks."""
+    form = Blocks(b"2026-01-01T00:00:00.000000000Z")
+    found = form.begin()
+    for line in lines:
+        name = line["instance"]
+        source = LogSource(InstanceId(name), "", 1, name, datetime(2026, 1, 1, tzinfo=UTC))
+        stream = STDERR if line["stream"] == "stderr" else STDOUT
+        found += form.piece(source, [(line["time"].encode(), stream, line["text"].encode(errors="surrogateescape"))])
+    return found
 
 
 class FakeApi:
@@ -236,8 +254,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif isinstance(answer, bytes):
             self._send(502, "text/html", answer)
         elif isinstance(answer, Iterator):
-            text = "".join(json.dumps(line) + "\n" for line in answer)
-            self._send(200, "application/x-ndjson", text.encode())
+            if BLOCKS in (self.headers.get("Accept") or ""):
+                self._send(200, BLOCKS, blocks(list(answer)))
+            else:
+                text = "".join(json.dumps(line) + "\n" for line in answer)
+                self._send(200, "application/x-ndjson", text.encode())
         elif answer is None:
             self._send(204, "application/json", b"")
         else:

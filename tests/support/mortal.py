@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -16,10 +16,11 @@ from typing import TypeVar
 from spin.addresses.simulated import SimulatedAddresses
 from spin.edge.simulated import SimulatedEdge
 from spin.engines.simulated import SimulatedEngine
+from spin.model.log import Line, LogSource, Span
 from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Route, ServiceAddress, Snapshot
 from spin.model.steps import EngineStep
-from spin.ports.engine import Capabilities, LogLine, LogQuery
+from spin.ports.engine import Capabilities
 from spin.ports.store import UnitOfWork
 from spin.store import SqlStore
 
@@ -82,8 +83,11 @@ class MortalEngine:
     async def execute(self, key: DeploymentKey, step: EngineStep) -> None:
         await self.reaper.around(lambda: self.engine.execute(key, step))
 
-    def logs(self, key: DeploymentKey, query: LogQuery) -> AsyncIterator[LogLine]:
-        return self.engine.logs(key, query)
+    async def log_sources(self, key: DeploymentKey) -> tuple[LogSource, ...]:
+        return await self.engine.log_sources(key)
+
+    def log(self, key: DeploymentKey, id: InstanceId, span: Span) -> AsyncIterator[Sequence[Line]]:
+        return self.engine.log(key, id, span)
 
 
 @dataclass

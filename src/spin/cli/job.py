@@ -170,15 +170,18 @@ def _job_ref(text: str) -> Ref:
 
 def _follow(stack: Stack, ref: Ref, number: int, *, until: float | None, show: bool) -> RunView:
     """What the run is in the end, or at the monotonic time `until`; its lines are printed as they come."""
-    since, last = None, 0  # lines of one and the same moment may come in two answers
+    since: str | None = None
+    last = 0  # lines of one and the same moment may come in two answers
     while True:
         found = next((r for r in stack.runs(ref.service or "") if r["number"] == number), None)
         if found is None:
             raise InvalidInput(f"{ref} has no run {number}: see `spin job history {ref}`.")
         if show and found["logs"]:
-            known = last
+            known, begin = last, since
             for line in stack.run_logs(ref.service or "", number, since=since):
-                if line["time"] == since and known > 0:
+                if begin is not None and line["time"] < begin:  # the API knows microseconds, lines have nanoseconds
+                    continue
+                if line["time"] == begin and known > 0:
                     known -= 1
                     continue
                 last = last + 1 if line["time"] == since else 1

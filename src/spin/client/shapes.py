@@ -319,9 +319,13 @@ class ExportView(TypedDict):
 
 class LogLineView(TypedDict):
     instance: str
+    id: str
     time: str
+    """RFC 3339 with nanoseconds, UTC."""
     stream: str
     text: str
+    bytes: str | None
+    """Base64 of the line where it is not UTF-8, and `text` therefore not the whole truth."""
 
 
 class FileView(TypedDict):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from spin.client.answers import path_of
+from spin.client.logs import LogFeeds, LogQuery, log_query
 from spin.client.shapes import (
     Accepted,
     AdviceView,
@@ -141,12 +142,31 @@ class Stack:
         return cast("Accepted", self._transport.request("DELETE", self._path, query=query))
 
     def logs(
-        self, *, service: str | None = None, slot: int | None = None, tail: int | None = None, since: str | None = None
+        self,
+        *,
+        service: str | None = None,
+        slot: int | None = None,
+        instance: str | None = None,
+        tail: int | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        removed: bool = False,
+        follow: bool = False,
+        cursor: str | None = None,
     ) -> Iterator[LogLineView]:
-        """Lines, oldest first. `tail`: the last lines of each container. `since`: RFC 3339."""
-        given = {"service": service, "slot": slot, "tail": tail, "since": since}
-        query = {name: str(value) for name, value in given.items() if value is not None}
-        return cast("Iterator[LogLineView]", self._transport.lines(self._path + "/logs", query=query))
+        """Lines, oldest first. `tail`: the last lines of each container. `since`, `until`: RFC 3339. `removed`: also of containers that
+        are gone. `follow`: go on; `cursor` (docs/reference/logs.md) goes on where one was.
+        """
+        query = LogQuery(
+            service=service, slot=slot, instance=instance, tail=tail, since=since, until=until, removed=removed, follow=follow
+        )
+        said = log_query({**query, "cursor": cursor})
+        return cast("Iterator[LogLineView]", self._transport.lines(self._path + "/logs", query=said))
+
+    @property
+    def log_feed(self) -> LogFeeds:
+        """The same as bytes, which is faster, and comes back by itself where following breaks off."""
+        return LogFeeds(self._transport, self._path + "/logs")
 
     # What it uses.
 

@@ -27,6 +27,8 @@ from spin.client.answers import (
 )
 from spin.errors import SpinError, Unavailable
 
+_PIECE = 256 * 1024
+"""Bytes of an answer that are read at once."""
 _WEBSOCKET_ID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """What a server adds to a key to prove that it speaks WebSocket (RFC 6455, 1.3)."""
 
@@ -123,22 +125,38 @@ class Transport:
     def _no_websocket(self) -> SpinError:
         return Unavailable(f"{self.url} does not speak WebSocket. A proxy in between has to pass the header Upgrade on.")
 
+    def pieces(self, path: str, *, query: Mapping[str, str] | None = None, accept: str) -> Iterator[bytes]:
+        """The body of an answer of that media type, as it comes. Raises Unavailable where it breaks off."""
+        response = self._open("GET", path, query=query, body=None, patience=0.0, accept=accept)
+        finished = False
+        try:
+            if response.getheader("Content-Type", "").partition(";")[0] != accept:
+                raise Unavailable(f"{self.url} does not know {accept}: it is older than this spin. Have it upgraded.")
+            while piece := response.read1(_PIECE):
+                yield piece
+            finished = True
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise broke_off(self.url, error) from None
+        finally:
+            if not finished:
+                self.close()
+
     # Below: one exchange.
 
     def _open(
-        self, method: str, path: str, *, query: Mapping[str, str] | None, body: Any, patience: float
+        self, method: str, path: str, *, query: Mapping[str, str] | None, body: Any, patience: float, accept: str | None = None
     ) -> http.client.HTTPResponse:
         target = f"{self._base}{PREFIX}{path}" + (f"?{urlencode(query)}" if query else "")
         payload = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         reused = self._connection is not None
         try:
             try:
-                response = self._exchange(method, target, payload, patience)
+                response = self._exchange(method, target, payload, patience, accept)
             except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
                 self.close()
                 if not (reused and method == "GET"):
                     raise
-                response = self._exchange(method, target, payload, patience)
+                response = self._exchange(method, target, payload, patience, accept)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise self._unavailable(error) from None
@@ -149,11 +167,15 @@ class Transport:
             raise self._problem(response)
         return response
 
-    def _exchange(self, method: str, target: str, payload: bytes | None, patience: float) -> http.client.HTTPResponse:
+    def _exchange(
+        self, method: str, target: str, payload: bytes | None, patience: float, accept: str | None
+    ) -> http.client.HTTPResponse:
         connection = self._connected()
         if connection.sock is not None:
             connection.sock.settimeout(self._timeout + patience)
         headers = dict(self._headers)
+        if accept is not None:
+            headers["Accept"] = accept
         if payload is not None:
             headers["Content-Type"] = "application/json"
         connection.request(method, self._absolute + target, body=payload, headers=headers)

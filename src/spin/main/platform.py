@@ -15,6 +15,7 @@ import uvicorn
 from spin.addresses import HostGuard, NftAddresses, unusable
 from spin.api import SERVER, build
 from spin.api.passwords import Argon2Passwords
+from spin.archive import FileArchive
 from spin.edge import CaddyEdge, caddy_child
 from spin.engines.docker import DockerEngine, elsewhere
 from spin.errors import AddressesUnavailable, Conflict, Failed, NotFound, SpinError
@@ -40,6 +41,7 @@ from spin.site import Site
 from spin.store import open_store, sqlite_url
 from spin.usecases.bootstrap import ensure_operator
 from spin.usecases.events import forget_old
+from spin.usecases.logs import forget_logs
 from spin.usecases.notify import Notifier
 from spin.usecases.platform import Platform
 from spin.usecases.stats import sample
@@ -104,8 +106,11 @@ class RunningPlatform:
         self._parts.push_async_callback(edge.close)
         notifier = Notifier()
         engines = {"docker": engine}
-        controller = Controller(World(site, store, engines, edge, clock, notifier.poke, addresses))
-        platform = Platform(site, store, engines, images, Argon2Passwords(), clock, controller.wake, notifier, edge=edge)
+        archive = FileArchive(self._data.folder("logs"), site.retention)
+        controller = Controller(World(site, store, engines, edge, clock, notifier.poke, addresses, archive))
+        platform = Platform(
+            site, store, engines, images, Argon2Passwords(), clock, controller.wake, notifier, archive=archive, edge=edge
+        )
         self._controller = controller
         self._platform = platform
         await self._make_operator(platform)
@@ -212,6 +217,10 @@ async def _forget(platform: Platform) -> None:
             await forget_old(platform, platform.clock.now())
         except SpinError as error:
             log.warning("old events could not be forgotten", reason=error.message)
+        try:
+            await forget_logs(platform)
+        except SpinError as error:
+            log.warning("old logs could not be forgotten", reason=error.message)
 
 
 async def _sample(platform: Platform) -> None:

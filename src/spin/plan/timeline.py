@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from spin.model.event import Event, Kind
+from spin.model.log import LogLine
 from spin.model.names import DeploymentKey
 from spin.model.revision import Deployment, Revision
 from spin.model.status import DeploymentStatus
 from spin.model.usage import STEP, Usage
 from spin.model.why import Entry, Probed, Source
 from spin.plan.changes import Action, Changes, PartChange, ServiceChange, compare
-from spin.ports.engine import LogLine
 
 LONGEST = 300
 """Characters of a text on the time-line."""

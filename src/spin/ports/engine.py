@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from spin.model.feature import Feature
+from spin.model.log import Line, LogSource, Span
 from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Snapshot
 from spin.model.paths import PathFacts
@@ -40,27 +41,6 @@ class Health:
     detail: str = ""
     platform: str = ""
     """`os/architecture` of its host, where it says."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    instance: str
-    """`stack-service-N`."""
-    time: datetime
-    stream: str
-    """`stdout` or `stderr`."""
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class LogQuery:
-    service: str | None = None
-    slot: int | None = None
-    instance: InstanceId | None = None
-    """One container, of several that have had the slot."""
-    tail: int | None = None
-    """Last lines of each container; None = all."""
-    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +89,15 @@ class Engine(Protocol):
         """Deployments that may need a look, for ever. May lose or repeat keys; raises EngineUnavailable when it ends."""
         ...
 
-    def logs(self, key: DeploymentKey, query: LogQuery) -> AsyncIterator[LogLine]:
-        """Lines of the deployment's containers, merged by time."""
+    async def log_sources(self, key: DeploymentKey) -> tuple[LogSource, ...]:
+        """The deployment's containers, by time of creation."""
+        ...
+
+    def log(self, key: DeploymentKey, id: InstanceId, span: Span) -> AsyncIterator[Sequence[Line]]:
+        """Lines of one container in the order in which they were written, some at a time; nothing where it is gone or another's.
+
+        Lines that end while `span.follow` waits are given at once.
+        """
         ...
 
     async def probes(self, key: DeploymentKey) -> tuple[Probed, ...]:

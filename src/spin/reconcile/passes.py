@@ -13,17 +13,19 @@ import structlog
 from spin.errors import Conflict, Failed, SpinError, Unavailable
 from spin.kit.clock import Clock
 from spin.model.event import PLATFORM, Event
+from spin.model.log import Span
 from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Snapshot, Tables
 from spin.model.revision import Deployment, Goal, Origin, Revision
 from spin.model.run import JobBook
 from spin.model.status import DeploymentStatus, Progress, State
-from spin.model.steps import EngineStep, RouteTo, Step, Unroute
+from spin.model.steps import EngineStep, Remove, RouteTo, Step, Unroute
 from spin.plan import Desired, Plan, desire, gate, happenings, jobs, plan, progress_of, remember, roll_up, status, text, upgrades
 from spin.plan import routes as routing
 from spin.ports.addresses import Addresses
 from spin.ports.edge import Edge
-from spin.ports.engine import Engine, LogQuery
+from spin.ports.engine import Engine
+from spin.ports.logs import LogArchive
 from spin.ports.store import Store
 from spin.site import Environment, Site
 
@@ -50,6 +52,8 @@ class World:
     """Called after a status was stored, for those who wait for it."""
     addresses: Addresses | None = None
     """None: services have no stable addresses here."""
+    archive: LogArchive | None = None
+    """Where logs are kept of containers that are about to be removed; None: nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,9 +236,10 @@ class Pass:
         culprit = verdict.culprit
         if culprit is None:
             return ()
-        query = LogQuery(service=culprit.service, slot=culprit.slot, instance=culprit.id, tail=LAST_LINES)
+        span = Span(tail=LAST_LINES)
         try:
-            return tuple([line.text[:500] async for line in scene.engine.logs(scene.key, query)][-LAST_LINES:])
+            found = [line async for lines in scene.engine.log(scene.key, culprit.id, span) for line in lines]
+            return tuple(text.decode(errors="replace").removesuffix("\r")[:500] for _, _, text in found[-LAST_LINES:])
         except SpinError as error:
             return (f"(its log cannot be read: {error.message})",)
 
@@ -274,7 +279,7 @@ class Pass:
         """
         led = tuple(s for s in steps if isinstance(s, RouteTo | Unroute))
         engine_steps: list[EngineStep] = [s for s in steps if not isinstance(s, RouteTo | Unroute)]
-        work: list[Coroutine[Any, Any, None]] = [scene.engine.execute(scene.key, step) for step in engine_steps]
+        work: list[Coroutine[Any, Any, None]] = [self._do(scene, step) for step in engine_steps]
         causes: list[Step] = list(engine_steps)
         if led:
             work.append(self._lead(scene, led))
@@ -296,6 +301,18 @@ class Pass:
                 carried_out = led if led and step is led[0] else (step,)
                 done += [(each, _service_of(each, scene.snapshot)) for each in carried_out]
         return failures, done
+
+    async def _do(self, scene: _Scene, step: EngineStep) -> None:
+        """A container's log is kept before it goes. Who is killed in between saves it once more; a full disk holds nothing up."""
+        archive = self._world.archive
+        if archive is not None and isinstance(step, Remove):
+            try:
+                source = next((s for s in await scene.engine.log_sources(scene.key) if s.id == step.id), None)
+                if source is not None:
+                    await archive.save(scene.key, source, scene.engine.log(scene.key, step.id, Span()))
+            except Failed as error:
+                log.warning("a log is lost", deployment=str(scene.key), container=step.name, reason=error.message)
+        await scene.engine.execute(scene.key, step)
 
     async def _lead(self, scene: _Scene, steps: tuple[Step, ...]) -> None:
         """Bring the tables to what they should be after `steps`; what is left of containers and names that are gone goes too."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from spin.access import Action
 from spin.errors import Conflict, NotFound
 from spin.kit import cron
+from spin.model.log import Span
 from spin.model.names import DeploymentKey
 from spin.model.principal import Principal
 from spin.model.revision import Deployment, Revision
@@ -16,9 +17,9 @@ from spin.model.run import NO_JOBS, JobBook, Run
 from spin.model.stack import Schedule
 from spin.model.status import DeploymentStatus
 from spin.plan import desire, jobs
-from spin.ports.engine import LogLine, LogQuery
 from spin.ports.store import UnitOfWork
 from spin.usecases.journal import accepted_change, audited
+from spin.usecases.log_reading import LogReader, Piece, merged
 from spin.usecases.logs import no_service
 from spin.usecases.operate import refuse_removed
 from spin.usecases.platform import Platform
@@ -145,8 +146,8 @@ async def run_logs(
     stack: str,
     service: str,
     number: int,
-    query: LogQuery,
-) -> AsyncIterator[LogLine]:
+    span: Span,
+) -> AsyncIterator[Piece]:
     """What a run has written. Raises NotFound where there is no such run, or its container is gone."""
     async with platform.store.begin() as work:
         deployment = await find(platform, work, principal, Action.READ, project, environment, stack)
@@ -167,8 +168,9 @@ async def run_logs(
             run=number,
             state=run.state.value,
         )
-    wanted = replace(query, service=service, slot=number, instance=container.id)
-    return platform.engine(key.environment).logs(key, wanted)
+    reader = LogReader(platform.engine(key.environment), platform.archive, key)
+    source = next((s for s in await reader.sources() if s.id == container.id), None)
+    return merged([] if source is None else [(source, reader.read(source, span))])
 
 
 def _why_no_log(run: Run) -> str:

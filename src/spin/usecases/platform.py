@@ -13,10 +13,12 @@ from spin.model.names import DeploymentKey
 from spin.ports.edge import Edge
 from spin.ports.engine import Engine
 from spin.ports.images import Images
+from spin.ports.logs import LogArchive
 from spin.ports.passwords import Passwords
 from spin.ports.store import Store
 from spin.site import Environment, Site
 from spin.usecases.guard import REMEMBERED, Guard
+from spin.usecases.log_hub import Hubs
 from spin.usecases.meter import Meter
 from spin.usecases.notify import Notifier
 
@@ -53,6 +55,10 @@ class Platform:
     """Tell the controller that this deployment's desired state has changed. Only a hint; call it after the commit."""
     notifier: Notifier = field(default_factory=Notifier)
     """Poked whenever a view of a deployment has changed: by use cases, and by the controller when it saved a status."""
+    archive: LogArchive | None = None
+    """Logs of removed containers; None: they are not kept."""
+    hubs: Hubs = field(default_factory=Hubs)
+    """What of logs is followed."""
     guard: Guard = field(default_factory=Guard)
     """What is remembered of sign-ins, in memory only."""
     streams: Streams = field(default_factory=Streams)

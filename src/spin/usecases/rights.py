@@ -15,6 +15,11 @@ from spin.usecases.platform import Platform
 _PLAIN = re.compile(r"[a-z0-9-]{1,63}", re.ASCII)
 
 
+def plain(name: str) -> bool:
+    """Whether `name` has nothing in it that no name of a stack or project has."""
+    return _PLAIN.fullmatch(name) is not None
+
+
 async def allow(work: UnitOfWork, principal: Principal, action: Action, project: str) -> ProjectName:
     """The project's name, if `principal` may do `action` in it.
 

@@ -8,14 +8,14 @@ from datetime import datetime
 from spin.access import Action
 from spin.errors import NotFound, Unavailable
 from spin.model.event import EventQuery
+from spin.model.log import LogLine, readable
 from spin.model.names import DeploymentKey, EnvironmentName, StackName
 from spin.model.principal import Principal
 from spin.model.revision import Deployment, Revision
 from spin.model.why import Explanation, Probed
 from spin.plan.timeline import Facts
 from spin.plan.why import why as explain
-from spin.ports.engine import LogLine, LogQuery
-from spin.usecases.logs import logs, no_service
+from spin.usecases.logs import LogQuery, logs, no_service
 from spin.usecases.platform import Platform
 from spin.usecases.rights import allow, no_stack
 
@@ -83,14 +83,15 @@ async def _last_lines(platform: Platform, principal: Principal, key: DeploymentK
     query = LogQuery(service=service, tail=LINES)
     found: list[LogLine] = []
     try:
-        lines = await logs(platform, principal, key.project, key.environment, key.stack, query)
+        pieces = await logs(platform, principal, key.project, key.environment, key.stack, query)
     except NotFound:  # removed meanwhile, or a service of an earlier revision
         return ()
-    async for line in lines:
-        found.append(line)
+    async for piece in pieces:
+        if piece is not None:
+            found += [readable(piece[0], line) for line in piece[1]]
         if len(found) >= MOST_LINES:
             break
-    close = getattr(lines, "aclose", None)
+    close = getattr(pieces, "aclose", None)
     if close is not None:
         await close()
     return tuple(found)

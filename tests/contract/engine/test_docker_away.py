@@ -12,9 +12,10 @@ import pytest
 
 from spin.engines.docker import DockerEngine
 from spin.errors import EngineUnavailable
+from spin.model.log import Span
+from spin.model.names import InstanceId
 from spin.model.stack import Network, Port
 from spin.model.steps import EnsureNetwork
-from spin.ports.engine import LogQuery
 from support.engines import Bench, docker_engine
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -96,7 +97,8 @@ async def test_every_question_to_an_engine_that_is_not_there_says_so(docker_benc
             engine.volumes("research"),
             engine.taken_ports(key, (Port(80, 8080),)),
             anext(engine.hints()),
-            anext(engine.logs(key, LogQuery())),
+            engine.log_sources(key),
+            anext(engine.log(key, InstanceId("nothing"), Span())),
         ]
         for question in questions:
             with pytest.raises(EngineUnavailable):

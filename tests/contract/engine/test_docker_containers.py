@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import socket
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
+from spin.model.log import Line, Span
 from spin.model.observed import Phase
-from spin.model.stack import Mount, Port, Protocol, Resolver, Resources, Restart, Tmpfs, Ulimit, Volume
-from spin.model.steps import EnsureVolume, Remove, Start, Stop
-from spin.ports.engine import LogLine, LogQuery
+from spin.model.stack import Mount, Port, Protocol, Resolver, Resources, Tmpfs, Ulimit, Volume
+from spin.model.steps import EnsureVolume, Remove, Stop
+from spin.model.streams import STDOUT
 from support.docker import engine_site, inside, inspect, things_of
 from support.engines import Bench
 from support.platform import docker, free_ports
@@ -44,7 +44,7 @@ async def test_limits_hold_also_where_the_service_names_none(docker_bench: Bench
     host = inspect(made.id)["HostConfig"]
     assert (host["Memory"], host["MemorySwap"], host["PidsLimit"]) == (64 * 2**20, 64 * 2**20, 50)
     assert host["NanoCpus"] > 0
-    assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-size": str(10 * 2**20), "max-file": "3"}}
+    assert host["LogConfig"] == {"Type": "local", "Config": {"max-size": str(10 * 2**20), "max-file": "3"}}
     assert not host["Privileged"]
 
 
@@ -101,51 +101,6 @@ async def test_a_container_that_ends_by_its_signal_is_not_killed(docker_bench: B
     await docker_bench.until_phase(made, Phase.READY)
     await docker_bench.engine.execute(docker_bench.key, Stop(made.id, made.name, 15_000, "test"))
     assert (await docker_bench.engine.observe(docker_bench.key)).instances[0].exit_code == 42
-
-
-async def lines(bench: Bench, **query: object) -> list[LogLine]:
-    return [line async for line in bench.engine.logs(bench.key, LogQuery(**query))]
-
-
-async def ended(bench: Bench, name: str, program: str, *, slot: int = 1) -> None:
-    spec = bench.service(name, command=("perl", "-e", "$| = 1; " + program), restart=Restart.NO)
-    await bench.until_phase(await bench.run(spec, slot=slot), Phase.EXITED)
-
-
-async def test_logs_of_ended_containers_are_complete_whatever_was_written(docker_bench: Bench) -> None:
-    await ended(docker_bench, "web", r'print "x" x 40000, "\n"; print "\xff\xfe\n"; print STDERR "oops\r\n"; print "no end"')
-    seen = await lines(docker_bench)
-    assert {(line.instance, line.time.tzinfo) for line in seen} == {("shop-web-1", UTC)}
-    assert [line.text for line in seen if line.stream == "stdout"] == ["x" * 40000, "\ufffd\ufffd", "no end"]
-    assert [line.text for line in seen if line.stream == "stderr"] == ["oops"]
-
-
-async def test_logs_of_several_containers_are_merged_by_time(docker_bench: Bench) -> None:
-    tick = 'for (1..5) { print "%s $_\\n"; select(undef, undef, undef, 0.2) }'
-    specs = [docker_bench.service(n, command=("perl", "-e", "$| = 1; " + tick % n), restart=Restart.NO) for n in ("web", "api")]
-    made = [await docker_bench.create(spec) for spec in specs]
-    for each in made:
-        await docker_bench.engine.execute(docker_bench.key, Start(each.id, each.name, "test"))
-    for each in made:
-        await docker_bench.until_phase(each, Phase.EXITED)
-    seen = await lines(docker_bench)
-    assert len(seen) == 10
-    assert [line.time for line in seen] == sorted(line.time for line in seen)
-    assert [line.instance for line in seen] != sorted(line.instance for line in seen)
-
-
-async def test_logs_can_be_narrowed_by_service_slot_length_and_time(docker_bench: Bench) -> None:
-    await ended(docker_bench, "web", 'print "early\n"; sleep 1; print "late\n"')
-    await ended(docker_bench, "web", 'print "second\n"', slot=2)
-    await ended(docker_bench, "api", 'print "api\n"')
-    assert {line.text for line in await lines(docker_bench, service="web")} == {"early", "late", "second"}
-    assert [line.text for line in await lines(docker_bench, service="web", slot=2)] == ["second"]
-    assert [line.text for line in await lines(docker_bench, service="web", slot=1, tail=1)] == ["late"]
-    first, last = await lines(docker_bench, service="web", slot=1)
-    between = first.time + (last.time - first.time) / 2
-    assert [line.text for line in await lines(docker_bench, service="web", slot=1, since=between)] == ["late"]
-    assert await lines(docker_bench, since=datetime.now(UTC) + timedelta(hours=1)) == []
-    assert await lines(docker_bench, tail=0) == []
 
 
 async def test_a_published_port_is_on_the_address_of_its_class(docker_bench: Bench) -> None:
@@ -220,11 +175,10 @@ async def test_what_a_service_asks_of_the_kernel_and_of_name_resolution_is_so_in
 async def test_the_log_of_a_container_with_a_terminal_is_read_line_by_line(docker_bench: Bench) -> None:
     command = ("sh", "-c", "echo one; echo two >&2; printf 'three\\n'; exec sleep 60")
     made = await docker_bench.run(docker_bench.service(command=command, tty=True))
-    lines: list[LogLine] = []
+    lines: list[Line] = []
     while len(lines) < 3:
-        lines = [line async for line in docker_bench.engine.logs(docker_bench.key, LogQuery(instance=made.id))]
-    assert [line.text for line in lines] == ["one", "two", "three"]
-    assert {line.stream for line in lines} == {"stdout"}
+        lines = [line async for some in docker_bench.engine.log(docker_bench.key, made.id, Span()) for line in some]
+    assert [(stream, text) for _, stream, text in lines] == [(STDOUT, b"one"), (STDOUT, b"two"), (STDOUT, b"three")]
 
 
 async def test_the_engine_says_what_it_runs_images_for(docker_bench: Bench) -> None:

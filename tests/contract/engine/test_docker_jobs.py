@@ -9,11 +9,11 @@ from pathlib import Path
 from spin.edge.simulated import SimulatedEdge
 from spin.errors import SpinError
 from spin.kit import cron
+from spin.model.log import Span
 from spin.model.names import DeploymentKey
 from spin.model.revision import Deployment, Origin, Revision
 from spin.model.run import Run, RunState
 from spin.model.stack import Restart, Schedule, ServiceSpec, StackSpec
-from spin.ports.engine import LogQuery
 from spin.reconcile.passes import Pass, World
 from spin.store import SqlStore, open_store, sqlite_url
 from support.engines import SECONDS, Bench
@@ -68,5 +68,5 @@ async def test_a_time_of_the_schedule_is_one_container_that_ran_once(docker_benc
         await passes(world, bench.key)
         (kept,) = (await bench.engine.observe(bench.key)).instances
         assert (kept.slot, kept.exit_code, kept.started is not None) == (3, 0, True)
-        lines = [line.text async for line in bench.engine.logs(bench.key, LogQuery(service="backup", slot=3))]
-        assert lines == ["by the clock"]
+        lines = [text async for some in bench.engine.log(bench.key, kept.id, Span()) for _, _, text in some]
+        assert lines == [b"by the clock"]

@@ -10,6 +10,7 @@ import pytest
 
 from spin.engines.simulated import Behaviour, Fault, SimulatedEngine
 from spin.errors import EngineUnavailable, Failed, NotFound
+from spin.model.log import Span, stamp
 from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Instance, Phase
 from spin.model.stack import Config, Grant, Mount, Network, Port, Restart, ServiceSpec, StackSpec, Volume
@@ -26,7 +27,7 @@ from spin.model.steps import (
     Start,
     Stop,
 )
-from spin.ports.engine import Engine, LogQuery
+from spin.ports.engine import Engine
 from support.worlds import SettableClock, World, image, key_of, run
 
 KEY = key_of()
@@ -259,18 +260,19 @@ def test_volumes_outlive_their_stack_and_belong_to_a_project(engine: SimulatedEn
     assert run(engine.volumes("project"))[0].used_by == ()
 
 
-async def test_logs_are_merged_by_time_and_cut_per_container(engine: SimulatedEngine, clock: SettableClock) -> None:
+async def test_logs_are_cut_per_container(engine: SimulatedEngine, clock: SettableClock) -> None:
     world = World(StackSpec((replace(API, replicas=2, mounts=()),)))
     world.settle()
 
-    async def lines(query: LogQuery) -> list[tuple[str, str]]:
-        return [(line.instance, line.text) async for line in world.engine.logs(world.key, query)]
+    one, two = await world.engine.log_sources(world.key)
+    assert (one.instance, two.instance, one.running) == ("shop-api-1", "shop-api-2", True)
 
-    both = ["shop-api-1", "shop-api-2"]
-    assert await lines(LogQuery()) == [(name, text) for text in ("started", "ready") for name in both]
-    assert await lines(LogQuery(tail=1, slot=2)) == [("shop-api-2", "ready")]
-    assert await lines(LogQuery(service="web")) == []
-    assert await lines(LogQuery(since=world.clock.now() + timedelta(seconds=1))) == []
+    async def lines(span: Span) -> list[bytes]:
+        return [text async for lines in world.engine.log(world.key, two.id, span) for _, _, text in lines]
+
+    assert await lines(Span()) == [b"started", b"ready"]
+    assert await lines(Span(tail=1)) == [b"ready"]
+    assert await lines(Span(since=stamp(world.clock.now() + timedelta(seconds=1)))) == []
 
 
 async def test_hints_name_deployments_that_were_changed_or_have_changed_by_themselves(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from spin.model.event import Event, Kind
+from spin.model.log import LogLine
 from spin.model.names import DeploymentKey, EnvironmentName, InstanceId, ProjectName, StackName
 from spin.model.revision import Deployment, Goal, Origin, Revision
 from spin.model.stack import Image, ServiceSpec, StackSpec
@@ -17,7 +18,6 @@ from spin.model.usage import Usage
 from spin.model.why import ProbeAnswer, Probed, Source
 from spin.plan.timeline import Facts
 from spin.plan.why import why
-from spin.ports.engine import LogLine
 
 KEY = DeploymentKey(ProjectName("lab"), EnvironmentName("development"), StackName("shop"))
 NOW = datetime(2030, 5, 1, 12, 7, tzinfo=UTC)

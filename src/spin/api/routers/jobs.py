@@ -8,8 +8,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime
 
 from spin.api.context import PREFIX, EnvironmentPath, NamePath, Person, ProjectPath, StackPath, ThePlatform
-from spin.api.routers.logs import LINES, LogStream, stream
-from spin.ports.engine import LogQuery
+from spin.api.routers.logs import LINES, Json, LogStream, stream
+from spin.model.log import Span, stamp
 from spin.usecases.jobs import JobView, RunView, list_jobs, list_runs, run_job, run_logs
 
 router = APIRouter(prefix=PREFIX + "/projects/{project}/environments/{environment}", tags=["jobs"])
@@ -47,7 +47,7 @@ async def post_run(
 
 @router.get(
     "/stacks/{stack}/jobs/{service}/runs/{number}/logs",
-    summary="What a run has written, one JSON object a line: instance, time, stream, text",
+    summary="What a run has written, one JSON object a line: instance, id, time, stream, text, bytes",
     response_class=LogStream,
     responses=LINES,
 )
@@ -62,7 +62,7 @@ async def get_run_logs(
     tail: Annotated[int | None, Query(ge=0, le=10_000_000, description="Last lines")] = None,
     since: Annotated[AwareDatetime | None, Query(description="Only lines from this moment on (RFC 3339)")] = None,
 ) -> LogStream:
-    query = LogQuery(tail=tail, since=since)
-    lines = await run_logs(platform, person, project, environment, stack, service, number, query)
-    first = await anext(lines, None)
-    return LogStream(stream(first, lines))
+    span = Span(None if since is None else stamp(since), tail=tail)
+    pieces = await run_logs(platform, person, project, environment, stack, service, number, span)
+    first = await anext(pieces, None)
+    return LogStream(stream(first, pieces, Json()))

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from spin.client.aio.transport import AsyncTransport
 from spin.client.answers import path_of
+from spin.client.logs import LogQuery, log_query
 from spin.client.shapes import (
     Accepted,
     AdviceView,
@@ -138,12 +139,26 @@ class AsyncStack:
         return cast("Accepted", await self._transport.request("DELETE", self._path, query=query))
 
     def logs(
-        self, *, service: str | None = None, slot: int | None = None, tail: int | None = None, since: str | None = None
+        self,
+        *,
+        service: str | None = None,
+        slot: int | None = None,
+        instance: str | None = None,
+        tail: int | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        removed: bool = False,
+        follow: bool = False,
+        cursor: str | None = None,
     ) -> AsyncGenerator[LogLineView, None]:
-        """Lines, oldest first. `tail`: the last lines of each container. `since`: RFC 3339."""
-        given = {"service": service, "slot": slot, "tail": tail, "since": since}
-        query = {name: str(value) for name, value in given.items() if value is not None}
-        return cast("AsyncGenerator[LogLineView, None]", self._transport.lines(self._path + "/logs", query=query))
+        """Lines, oldest first. `tail`: the last lines of each container. `since`, `until`: RFC 3339. `removed`: also of containers that
+        are gone. `follow`: go on; `cursor` (docs/reference/logs.md) goes on where one was.
+        """
+        query = LogQuery(
+            service=service, slot=slot, instance=instance, tail=tail, since=since, until=until, removed=removed, follow=follow
+        )
+        said = log_query({**query, "cursor": cursor})
+        return cast("AsyncGenerator[LogLineView, None]", self._transport.lines(self._path + "/logs", query=said))
 
     # What it uses.
 

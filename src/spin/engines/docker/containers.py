@@ -215,7 +215,7 @@ def _host_config(
         "MemorySwap": memory,  # the same number: no swap beside it, so that the limit is the limit
         "NanoCpus": int(min(resources.cpus or limits.cpus, float(cpus)) * 1_000_000_000),
         "PidsLimit": resources.pids or limits.pids,
-        "LogConfig": {"Type": "json-file", "Config": {"max-size": str(limits.log_bytes), "max-file": str(limits.log_files)}},
+        "LogConfig": {"Type": "local", "Config": {"max-size": str(limits.log_bytes), "max-file": str(limits.log_files)}},
         "GroupAdd": list(spec.group_add),
         "ReadonlyRootfs": spec.read_only,
         "Init": spec.init,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
 from typing import Any, assert_never
 
@@ -27,6 +27,7 @@ from spin.engines.docker.probes import Prober
 from spin.engines.docker.reasons import sentence
 from spin.engines.docker.streams import Streams
 from spin.errors import EngineUnavailable, Failed
+from spin.model.log import Line, LogSource, Span
 from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Snapshot
 from spin.model.paths import PathFacts
@@ -48,7 +49,7 @@ from spin.model.steps import (
 from spin.model.streams import Command, FileStat
 from spin.model.usage import Sample
 from spin.model.why import Probed
-from spin.ports.engine import Capabilities, FileContents, Health, LogLine, LogQuery, PullAccess, VolumeInfo
+from spin.ports.engine import Capabilities, FileContents, Health, PullAccess, VolumeInfo
 from spin.ports.streams import Stream
 from spin.site import Site
 
@@ -144,11 +145,15 @@ class DockerEngine:
     def hints(self) -> AsyncIterator[DeploymentKey]:
         return self._hints.listen()
 
-    async def logs(self, key: DeploymentKey, query: LogQuery) -> AsyncIterator[LogLine]:
+    async def log_sources(self, key: DeploymentKey) -> tuple[LogSource, ...]:
         with _reading():
-            async with aclosing(self._logs.read(key, query)) as lines:
-                async for line in lines:
-                    yield line
+            return await self._logs.sources(key)
+
+    async def log(self, key: DeploymentKey, id: InstanceId, span: Span) -> AsyncIterator[Sequence[Line]]:
+        with _reading():
+            async with aclosing(self._logs.read(key, id, span)) as pieces:
+                async for lines in pieces:
+                    yield lines
 
     async def probes(self, key: DeploymentKey) -> tuple[Probed, ...]:
         with _reading():

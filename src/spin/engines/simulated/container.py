@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 
 from spin.engines.simulated.behaviour import Behaviour
 from spin.kit.backoff import backoff
-from spin.model.names import DeploymentKey, InstanceId, container_name
+from spin.model.log import Line, stamp
+from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Instance, Phase
 from spin.model.stack import Restart, ServiceSpec
 from spin.model.steps import Peer
-from spin.ports.engine import LogLine
+from spin.model.streams import STDERR, STDOUT
 
 _KILLED = 137
 _TERMINATED = 143
@@ -56,7 +57,7 @@ class Container:
     """Why the engine cannot tell its state; None while it can."""
     error: str = ""
     """Why it could not be started."""
-    lines: list[LogLine] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
     announced: datetime | None = None
     """The run of which it was logged that it is ready."""
 
@@ -136,7 +137,7 @@ class Container:
             self.log(now, "stdout", "ready")
 
     def log(self, when: datetime, stream: str, text: str) -> None:
-        self.lines.append(LogLine(container_name(self.key.stack, self.spec.name, self.slot), when, stream, text))
+        self.lines.append((stamp(when), STDERR if stream == "stderr" else STDOUT, text.encode()))
 
     def phase(self, now: datetime) -> Phase:
         if self.hidden is not None:

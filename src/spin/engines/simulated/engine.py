@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,7 +22,8 @@ from spin.engines.simulated.streams import Streams
 from spin.errors import Conflict, EngineUnavailable, Failed, NotFound
 from spin.kit.clock import Clock
 from spin.model.feature import Feature
-from spin.model.names import DeploymentKey, InstanceId
+from spin.model.log import Line, LogSource, Span, last_of
+from spin.model.names import DeploymentKey, InstanceId, container_name
 from spin.model.observed import Instance, Phase, Snapshot
 from spin.model.paths import PathFacts
 from spin.model.stack import Image, Network, Port, Protocol, ServiceSpec
@@ -40,7 +41,7 @@ from spin.model.steps import (
     Start,
     Stop,
 )
-from spin.ports.engine import Capabilities, FileContents, Health, LogLine, LogQuery, VolumeInfo
+from spin.ports.engine import Capabilities, FileContents, Health, VolumeInfo
 
 _POLL_SECONDS = 0.05
 """How often `hints` looks whether the clock has changed anything."""
@@ -251,18 +252,33 @@ class SimulatedEngine(Streams, Meters):
         finally:
             self._listeners.remove(queue)
 
-    async def logs(self, key: DeploymentKey, query: LogQuery) -> AsyncIterator[LogLine]:
+    async def log_sources(self, key: DeploymentKey) -> tuple[LogSource, ...]:
         self._answer()
-        found: list[LogLine] = []
-        for container in self.containers(key):
-            if query.service not in (None, container.spec.name) or query.slot not in (None, container.slot):
-                continue
-            if query.instance not in (None, container.id):
-                continue
-            lines = [line for line in container.lines if query.since is None or line.time >= query.since]
-            found += lines if query.tail is None else lines[max(0, len(lines) - query.tail) :]
-        for line in sorted(found, key=lambda line: (line.time, line.instance)):
-            yield line
+        found = [
+            LogSource(c.id, c.spec.name, c.slot, container_name(key.stack, c.spec.name, c.slot), c.created, c.running)
+            for c in self.containers(key)
+        ]
+        return tuple(sorted(found, key=lambda s: (s.created, s.instance, s.id)))
+
+    async def log(self, key: DeploymentKey, id: InstanceId, span: Span) -> AsyncIterator[Sequence[Line]]:
+        """Looks every now and then while it follows."""
+        self._answer()
+        container = next((c for c in self.containers(key) if c.id == id), None)
+        if container is None:
+            return
+        given = len(container.lines)
+        lines = [
+            line
+            for line in container.lines
+            if (span.since is None or line[0] >= span.since) and (span.until is None or line[0] <= span.until)
+        ]
+        yield lines if span.tail is None else last_of(lines, span.tail)
+        while span.follow and container.running and self._owners.get(id) == key:
+            await asyncio.sleep(_POLL_SECONDS)
+            self._answer()
+            new, given = container.lines[given:], len(container.lines)
+            yield new
+        yield container.lines[given:] if span.follow else []
 
     def _measured(self) -> Iterator[Container]:
         self._answer()
