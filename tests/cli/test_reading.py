@@ -116,7 +116,7 @@ def test_the_other_lists_are_tables_too(api, spin) -> None:
             | {"identity": {"uid": 46311, "gid": 75137, "gids": [80001, 80002]}}
         ],
         ("GET", "/projects/demo/accounts"): [{"name": "gateway", "identity": {"uid": 70001, "gid": 75137, "gids": []}}],
-        ("GET", "/projects"): [{"name": "demo"}],
+        ("GET", "/projects"): [{"name": "demo", "role": "owner"}],
         ("GET", "/projects/demo/members"): [{"user": "maria", "role": "owner"}],
     }
     environments = spin("environment", "ls").out
