@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from spin.engines.simulated import SimulatedEngine
+from spin.model.feature import Feature
 from spin.model.stack import Port
 from support.api import DIGEST, LAB, SITE, World, new_world, path, submission, web
 
@@ -227,3 +229,21 @@ async def test_what_upgrades_may_lose_is_told_where_the_engine_has_no_service_ad
     services["web"] = web(privileged=True)
     world.engine.capabilities = replace(world.engine.capabilities, service_addresses=False)
     assert "service-addresses" in findings(await refused(world, 422, "refused", services=services))
+
+
+async def test_what_the_engine_of_an_environment_lacks_is_refused_there_on_every_way_and_accepted_elsewhere(world: World) -> None:
+    able = SimulatedEngine(world.clock)
+    engines = {"docker": able, "simulated": SimulatedEngine(world.clock, lacks=frozenset({Feature.ULIMITS}))}
+    environments = tuple(
+        replace(e, engine="simulated") if e.name == "production" else e for e in world.platform.site.environments
+    )
+    await world.exchange(site=replace(world.platform.site, environments=environments), engines=engines)
+    services = {"web": web(ulimits={"nofile": 1024})}
+    assert (await world.up(services=services)).status_code == 200
+    refused = await world.up(services=services, environment="production")
+    assert refused.status_code == 422
+    (finding,) = [f for f in refused.json()["fields"]["findings"] if f["severity"] == "refuse"]
+    assert (finding["rule"], finding["service"]) == ("engine-lacks", "web")
+    assert "ulimits" in finding["key"]
+    copied = await world.as_("dora").post(path("shop/promote"), json={"to": "production"})
+    assert [f["rule"] for f in copied.json()["fields"]["findings"] if f["severity"] == "refuse"] == ["engine-lacks"]
