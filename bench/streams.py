@@ -2,6 +2,8 @@
 
 exec   a pipe of one GiB out of a container and into one, through `spin exec` and, in turn in the same run, through `docker exec -i`:
        throughput, their ratio, checksums, and how much memory the platform and the client have needed.
+logs   a million lines through `spin logs` and, in turn in the same run, through `docker logs`: wall time, ratio, checksums; and 200
+       followers of one container: memory of the platform for each, and the delay from a line's writing to its arrival.
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 from stage import Failure, Stage
-from stream import pipes
+from stream import logs, pipes
 
-SECTIONS: dict[str, Callable[[Stage, int], int]] = {"exec": pipes.measure}
+SECTIONS: dict[str, Callable[[Stage, int], int]] = {"exec": pipes.measure, "logs": logs.measure}
 """Each takes a stage whose platform is not started yet, and the number of rounds; 1 where something asked for is missed."""
 
 
