@@ -248,6 +248,7 @@ async def test_everything_that_caddy_writes_is_in_its_directory_and_its_end_leav
         "caddy.json",
         "edge.lock",
         "edge.log",
+        "failed.log",
         "storage",
         "caddy",
         "admin.sock",
