@@ -119,7 +119,7 @@ def test_without_a_command_it_prints_the_help_as_an_error(capsys: pytest.Capture
 
 @pytest.mark.parametrize(
     ("words", "meant"),
-    [("statr", "`spin start`"), ("down", "`spin rm`"), ("stacks", "`spin stack ls`"), ("secret lst", "`spin secret ls`")],
+    [("startt", "`spin start`"), ("down", "`spin rm`"), ("stacks", "`spin stack ls`"), ("secret lst", "`spin secret ls`")],
 )
 def test_an_unknown_command_suggests_the_one_that_was_meant(words: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words.split()) == 2

@@ -51,7 +51,9 @@ def logs(
     raw: Annotated[bool, typer.Option("--raw", help="Control sequences too, where the output is a terminal.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Print what containers have written: what they wrote to stderr goes to stderr.
+    """Print what containers have written.
+
+    What they wrote to stderr goes to stderr.
 
     Each line begins with its container's name. With --all: also of containers that have been removed, as far as the site keeps their
     logs; so too where the stack is gone. --grep looks at what the other options leave. With --json: one JSON object a line.

@@ -42,7 +42,9 @@ def stats(
     json: JsonOption = False,
     template: FormatOption = None,
 ) -> None:
-    """Print what containers use: processor time (100 % is one core), memory and its limit, network and disk since they were started.
+    """Print what containers use: now, in the last hours, and whether limits fit.
+
+    Processor time (100 % is one core), memory and its limit, network and disk since they were started.
 
     With --watch and --json: one JSON object a line. A history is remembered in steps of five minutes.
     """

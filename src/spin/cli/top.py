@@ -32,7 +32,9 @@ def top(
     project: ProjectOption = None,
     every: Annotated[bool, typer.Option("-a", "--all", help="The stacks of all environments.")] = False,
 ) -> None:
-    """Show all your stacks on one screen, live: state, containers, use, and the last thing that happened.
+    """Show all your stacks on one screen, live.
+
+    State, containers, use, and the last thing that happened.
 
     Keys: arrows, Enter to look inside, / to filter, s to sort, q to quit. Without --project: the stacks of all your projects.
     """

@@ -44,7 +44,9 @@ def why(
     json: JsonOption = False,
     template: FormatOption = None,
 ) -> None:
-    """Print what is wrong with a stack or service, since when, and what changed just before; then its time-line.
+    """Print what is wrong with a stack, since when, and what changed just before.
+
+    Or with one of its services; below it the time-line.
 
     The time-line has revisions, changes, steps, states, containers, answers of health checks, failures (5xx) that visitors met, and
     last log lines. Also of a stack that is gone. Exit status 0 also where something is wrong.

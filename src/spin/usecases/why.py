@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from datetime import datetime
 
 from spin.access import Action
@@ -54,15 +55,14 @@ async def why(
     probed: tuple[Probed, ...] = ()
     lines: tuple[LogLine, ...] = ()
     unreachable = ""
-    if deployment is not None:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                probed = tuple(p for p in await platform.engine(environment).probes(key) if service in (None, p.service))
-                lines = await _last_lines(platform, principal, key, service)
-        except Unavailable as error:
-            unreachable = error.message
-        except TimeoutError:
-            unreachable = f"the engine has not answered within {PATIENCE:g} s."
+    try:
+        async with asyncio.timeout(PATIENCE):
+            probed = tuple(p for p in await platform.engine(environment).probes(key) if service in (None, p.service))
+            lines = await _last_lines(platform, principal, key, service)
+    except Unavailable as error:
+        unreachable = error.message
+    except TimeoutError:
+        unreachable = f"the engine has not answered within {PATIENCE:g} s."
     facts = Facts(key, platform.clock.now(), service, deployment, status, revisions, events, probed, lines, usage, unreachable)
     return explain(facts, since=since, last=last)
 
@@ -79,19 +79,14 @@ def _check_service(
 
 
 async def _last_lines(platform: Platform, principal: Principal, key: DeploymentKey, service: str | None) -> tuple[LogLine, ...]:
-    """What the containers have written last."""
-    query = LogQuery(service=service, tail=LINES)
-    found: list[LogLine] = []
+    """What the containers have written last, those that are gone too, as far as their logs are kept."""
+    query = LogQuery(service=service, tail=LINES, removed=True)
+    found: deque[LogLine] = deque(maxlen=MOST_LINES)
     try:
         pieces = await logs(platform, principal, key.project, key.environment, key.stack, query)
     except NotFound:  # removed meanwhile, or a service of an earlier revision
         return ()
     async for piece in pieces:
         if piece is not None:
-            found += [readable(piece[0], line) for line in piece[1]]
-        if len(found) >= MOST_LINES:
-            break
-    close = getattr(pieces, "aclose", None)
-    if close is not None:
-        await close()
+            found.extend(readable(piece[0], line) for line in piece[1])
     return tuple(found)

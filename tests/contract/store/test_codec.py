@@ -22,9 +22,11 @@ from support.samples import values_of
 
 
 def _dataclasses_of_the_model() -> list[Any]:
+    """Those that are values. What changes (where a follower of logs stands) is never stored, and has a text form of its own."""
     modules = [importlib.import_module(f"spin.model.{found.name}") for found in pkgutil.iter_modules(spin.model.__path__)]
     found = {value for module in modules for value in vars(module).values() if isinstance(value, type)}
-    return sorted((value for value in found if dataclasses.is_dataclass(value)), key=lambda value: value.__qualname__)
+    values = (v for v in found if dataclasses.is_dataclass(v) and v.__dataclass_params__.frozen)
+    return sorted(values, key=lambda value: value.__qualname__)
 
 
 @pytest.mark.parametrize("kind", _dataclasses_of_the_model(), ids=lambda kind: kind.__qualname__)
