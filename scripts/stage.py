@@ -154,8 +154,9 @@ class Stage:
         for item in self.left():
             kind, _, name = item.partition(" ")
             docker(*(["rm", "-fv"] if kind == "container" else [kind, "rm", "-f"] if kind == "volume" else [kind, "rm"]), name)
-        if shutil.which("nft"):  # the table of service addresses outlives the platform, as the stacks do
-            subprocess.run(["nft", "delete", "table", "ip", f"spin-{self.site}"], capture_output=True, check=False)
+        if shutil.which("nft"):  # the tables of service addresses and of the guard outlive the platform, as the stacks do
+            for table in (("ip", f"spin-{self.site}"), ("inet", f"spin-{self.site}-guard")):
+                subprocess.run(["nft", "delete", "table", *table], capture_output=True, check=False)
 
     # ---- talking to it -------------------------------------------------------------------------------------------------------
 
