@@ -22,7 +22,7 @@ from typing import Any, Self
 
 from websockets.exceptions import ProtocolError
 from websockets.frames import Opcode
-from websockets.protocol import Protocol, Side
+from websockets.protocol import Protocol, Side, State
 
 from spin.errors import Failed, SpinError, Unavailable, from_code
 from spin.model.streams import CHUNK, CONTROL_BYTES, STDERR, STDIN, STDOUT, WINDOW, Size
@@ -190,7 +190,8 @@ class Stream:
                 self._socket.sendall(memoryview(masked)[sent - len(head) :])
         except OSError as error:
             self._drain()
-            raise self._broken(error) from None
+            if not self._messages:  # else its last words are heard first
+                raise self._broken(error) from None
 
     def _hear(self, message: str | bytes | bytearray, writer: _Writer) -> int | None:
         """The exit status, if that is what it says."""
@@ -231,6 +232,8 @@ class Stream:
     # Below: the WebSocket.
 
     def _say(self, type: str, **fields: Any) -> None:
+        if self._protocol.state is not State.OPEN:
+            return  # the other side's goodbye has come along with its last words, which are still to be heard
         self._protocol.send_text(json.dumps({"type": type, **fields}).encode())
         self._flush()
 

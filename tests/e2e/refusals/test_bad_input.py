@@ -67,7 +67,7 @@ CASES = (
     Case("a capability outside the table", service("    cap_add: [SYS_ADMIN]\n"), 3, ("SYS_ADMIN",)),
     Case("security_opt", service("    security_opt: ['seccomp:unconfined']\n"), 3, ("security_opt",)),
     Case("cgroup_parent", service("    cgroup_parent: /x\n"), 3, ("cgroup_parent",)),
-    Case("sysctls", service("    sysctls: {net.core.somaxconn: 1}\n"), 3, ("sysctls",)),
+    Case("sysctls", service("    sysctls: {kernel.shmmax: 1}\n"), 3, ("kernel.shmmax",)),
     Case("a port outside the classes", service("    ports: ['22:22']\n"), 3, ("22",)),
     Case(
         "everything at once",
