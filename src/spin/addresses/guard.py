@@ -169,8 +169,12 @@ class HostGuard:
 
     async def _write(self) -> None:
         self._marker = f"written/{secrets.token_hex(8)}"
-        await nft("-f", "-", stdin=render(self._site, self._named, self._resolvers, self._marker))
-        self._intact = True
+        self._intact = True  # from here on the kernel's events decide: one of somebody else's may come before this goes on
+        try:
+            await nft("-f", "-", stdin=render(self._site, self._named, self._resolvers, self._marker))
+        except BaseException:
+            self._intact = False
+            raise
         self._hear()
 
     def _hear(self) -> None:
