@@ -99,6 +99,8 @@ class Top(App[None]):
                 self._rows, self._trouble = list(await asyncio.to_thread(self._look)), ""
             except SpinError as error:  # what was seen stays, and is said to be old
                 self._trouble = error.message
+            if not self.query("#stacks"):
+                return  # the screen was taken down meanwhile
             self._show()
             await asyncio.sleep(self.every)
 
@@ -213,8 +215,8 @@ class StackScreen(Screen[None]):
                 found = await asyncio.to_thread(app.near, self._row)
             except SpinError as error:
                 found = error.message
-            if not self.is_current:
-                return  # it was left meanwhile
+            if not self.is_current or not self.query("#sentence"):
+                return  # it was left meanwhile, or is being taken down
             if isinstance(found, Detail):
                 self._show(found)
             else:
