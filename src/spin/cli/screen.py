@@ -14,6 +14,7 @@ from rich.text import Text
 from textual import on, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Input, Static
 
@@ -99,9 +100,10 @@ class Top(App[None]):
                 self._rows, self._trouble = list(await asyncio.to_thread(self._look)), ""
             except SpinError as error:  # what was seen stays, and is said to be old
                 self._trouble = error.message
-            if not self.query("#stacks"):
-                return  # the screen was taken down meanwhile
-            self._show()
+            try:
+                self._show()
+            except NoMatches:
+                return  # the screen is being taken down
             await asyncio.sleep(self.every)
 
     def _columns(self) -> None:
@@ -215,12 +217,15 @@ class StackScreen(Screen[None]):
                 found = await asyncio.to_thread(app.near, self._row)
             except SpinError as error:
                 found = error.message
-            if not self.is_current or not self.query("#sentence"):
-                return  # it was left meanwhile, or is being taken down
-            if isinstance(found, Detail):
-                self._show(found)
-            else:
-                self.query_one("#sentence", Static).update(clean(found))
+            if not self.is_current:
+                return  # it was left meanwhile
+            try:
+                if isinstance(found, Detail):
+                    self._show(found)
+                else:
+                    self.query_one("#sentence", Static).update(clean(found))
+            except NoMatches:
+                return  # it is being taken down
             await asyncio.sleep(app.every)
 
     def _show(self, found: Detail) -> None:
