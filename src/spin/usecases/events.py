@@ -60,14 +60,13 @@ async def list_audit(platform: Platform, principal: Principal, query: EventQuery
     (`query.project` None) for operators. Raises NotFound and NotAllowed.
     """
     kinds = AUDIT if query.kinds is None else query.kinds & AUDIT
+    wanted = replace(query, kinds=kinds, last=min(query.last, MOST_EVENTS))
     if query.project is None:
         allow_site(principal, Action.USERS)
-        wanted = query
-    else:
-        async with platform.store.begin() as work:
-            wanted = replace(query, project=await allow(work, principal, Action.READ, query.project))
     async with platform.store.begin() as work:
-        return await work.events(replace(wanted, kinds=kinds, last=min(query.last, MOST_EVENTS)))
+        if query.project is not None:
+            wanted = replace(wanted, project=await allow(work, principal, Action.READ, query.project))
+        return await work.events(wanted)
 
 
 async def forget_old(platform: Platform, now: datetime) -> int:
