@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from spin.addresses import held
 from spin.engines.docker import DockerEngine
 from spin.engines.simulated import Behaviour, SimulatedEngine
 from spin.errors import NotFound
@@ -154,7 +155,7 @@ def digest_of(text: str) -> str:
 async def docker_engine(
     site: Site, secrets: Secrets, access: Access, url: str | None = None, *, service_addresses: bool = False
 ) -> AsyncIterator[DockerEngine]:
-    engine = DockerEngine(site, secrets, access, url, service_addresses=service_addresses)
+    engine = DockerEngine(site, secrets, access, url, service_addresses=service_addresses, held=held)
     try:
         yield engine
     finally:

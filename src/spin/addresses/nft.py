@@ -25,7 +25,7 @@ import structlog
 from spin.addresses import flows, routes
 from spin.addresses.events import Lost, TableEvents
 from spin.addresses.program import nft, program
-from spin.addresses.render import Written, checked, marker, read, refuse_clashes, render, table_name
+from spin.addresses.render import Written, checked, marker, read, read_held, refuse_clashes, render, table_name
 from spin.addresses.routes import LocalRoute
 from spin.errors import AddressesUnavailable
 from spin.model.observed import ServiceAddress
@@ -248,6 +248,18 @@ class NftAddresses:
             return
         if count:
             log.info("flows that went astray were ended", count=count)
+
+
+async def held() -> frozenset[IPv4Network]:
+    """Ranges that a table of this or another site on this host still takes for its own; none where nft does not say.
+
+    A table outlives a platform that is killed, and for a moment the network of a stack that is removed: what is sent to such an
+    address is refused, whoever has it meanwhile. So no new network gets one.
+    """
+    try:
+        return read_held(json.loads(await nft("-j", "list", "sets", "ip")))
+    except AddressesUnavailable:
+        return frozenset()
 
 
 async def unusable(site: Site) -> str:

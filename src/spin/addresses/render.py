@@ -39,6 +39,7 @@ from spin.model.observed import ServiceAddress
 _NAME = re.compile(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*", re.ASCII)
 _INTERFACE = re.compile(r"[A-Za-z0-9._-]{1,15}", re.ASCII)
 _SITE = re.compile(r"[A-Za-z0-9._-]{1,200}", re.ASCII)
+_TABLE: Final = "spin-"
 _TO: Final = "to/"
 _WRITTEN: Final = "written/"
 _BRIEF: Final = "brief"
@@ -52,7 +53,7 @@ _HOOKED: Final = frozenset({"raw", "prerouting", "input", "forward", "output", "
 
 def table_name(site: str) -> str:
     """The table of that site. An id with characters that nft does not take is replaced by a digest of it."""
-    return f"spin-{site if _SITE.fullmatch(site) else hashlib.sha256(site.encode()).hexdigest()[:12]}"
+    return f"{_TABLE}{site if _SITE.fullmatch(site) else hashlib.sha256(site.encode()).hexdigest()[:12]}"
 
 
 def marker(nonce: str) -> str:
@@ -243,6 +244,18 @@ def read(listing: dict[str, Any]) -> Written:
     whole = len(found) == len(rules) == len(places) and len(markers) == 1
     whole = whole and {e.within for e in found} == ranges and {str({"concat": [e.interface, e.address]}) for e in found} == known
     return Written(tuple(sorted(found, key=_place)), markers[0] if whole else "", whole and not foreign)
+
+
+def read_held(listing: dict[str, Any]) -> frozenset[IPv4Network]:
+    """The ranges of all sites' tables in what `nft -j list sets ip` shows, also of those whose platform or network is gone."""
+    found: frozenset[IPv4Network] = frozenset()
+    for thing in listing["nftables"]:
+        match thing:
+            case {"set": {"table": str(table), "name": "ranges", "elem": [*elements]}} if table.startswith(_TABLE):
+                found |= {IPv4Network(text) for text in _read_ranges(elements) if text}
+            case _:
+                pass
+    return found
 
 
 def _read_places(elements: list[Any]) -> dict[str, tuple[str, str]]:

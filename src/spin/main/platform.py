@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 import structlog
 import uvicorn
 
-from spin.addresses import HostGuard, NftAddresses, unusable
+from spin.addresses import HostGuard, NftAddresses, held, unusable
 from spin.api import SERVER, build
 from spin.api.passwords import Argon2Passwords
 from spin.archive import FileArchive
@@ -96,9 +96,8 @@ class RunningPlatform:
         images = await self._parts.enter_async_context(RegistryImages(site, tokens))
         docker = os.environ.get("DOCKER_HOST")
         addresses = await self._addresses(docker)
-        engine = DockerEngine(
-            site, StoredContents(store), PullTokens(site, tokens), docker, service_addresses=addresses is not None
-        )
+        contents, access = StoredContents(store), PullTokens(site, tokens)
+        engine = DockerEngine(site, contents, access, docker, service_addresses=addresses is not None, held=held)
         self._parts.push_async_callback(engine.close)
         await self._guard(docker, engine)
         edge_child = caddy_child(site, self._data.folder("edge"))

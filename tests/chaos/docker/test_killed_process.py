@@ -159,8 +159,11 @@ class Story:
         service = _label(inspected["Config"], "service")
         other = CALLS[service]
         asked = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | busybox nc -w 5 {other} 8080"
-        heard = docker("exec", inspected["Id"], "/bin/busybox", "sh", "-c", asked).partition("\r\n")[0]
-        return service, other, heard
+
+        def heard() -> str:  # nothing at first, where its process runs and does not listen yet: the services have no health check
+            return docker("exec", inspected["Id"], "/bin/busybox", "sh", "-c", asked).partition("\r\n")[0]
+
+        return service, other, eventually(heard, what=f"{service} reaches {other}")
 
     def _addresses(self) -> Counter[str]:
         """The table of service addresses, where there is one: how many containers it has for each service of the stack."""

@@ -11,7 +11,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from spin.addresses import NftAddresses
+from spin.addresses import NftAddresses, held
 from spin.site import Site
 from support.bridges import Bridges, drop_table, serving
 
@@ -52,6 +52,19 @@ async def test_other_stacks_and_the_host_are_refused(bridges: Bridges, nft: NftA
             with pytest.raises(ConnectionRefusedError):  # ICMP says so, and no packet goes on to the default route
                 await asyncio.wait_for(asyncio.get_running_loop().sock_recv(datagrams, 10), 0.9)
         assert len(taken) == 1
+
+
+async def test_a_range_is_held_until_the_table_has_let_go_of_it_though_its_network_is_gone(
+    bridges: Bridges, nft: NftAddresses
+) -> None:
+    bridges.network("here")
+    entry = bridges.entry("here", bridges.container("here"), owner=OWNER)
+    await nft.set_entries(OWNER, (entry,))
+    await nft.close()  # a platform that ends leaves its table
+    assert IPv4Network(entry.within) in await held()
+    async with nft:
+        await nft.set_entries(OWNER, ())
+        assert IPv4Network(entry.within) not in await held()
 
 
 @pytest.mark.parametrize("internal", [False, True], ids=["open", "internal"])

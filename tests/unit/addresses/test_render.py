@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
 
-from spin.addresses.render import Written, checked, marker, read, refuse_clashes, render, table_name
+from spin.addresses.render import Written, checked, marker, read, read_held, refuse_clashes, render, table_name
 from spin.errors import Failed
 from spin.model.observed import ServiceAddress
 
@@ -237,6 +238,21 @@ LISTING: list[dict[str, Any]] = [
 
 def test_the_kernels_table_says_all_that_has_to_be_known() -> None:
     assert read({"nftables": LISTING}) == Written((API,), "written/1", clean=True)
+
+
+def test_the_ranges_of_all_sites_are_read_and_nobody_elses_sets() -> None:
+    def ranges(table: str, address: str, name: str = "ranges") -> dict[str, Any]:
+        return {"set": {"table": table, "name": name, "elem": [{"prefix": {"addr": address, "len": 26}}]}}
+
+    listing = [
+        {"metainfo": {"json_schema_version": 1}},
+        ranges("spin-a", "10.208.0.64"),
+        ranges("spin-b", "10.208.0.192"),
+        {"set": {"table": "spin-c", "name": "ranges"}},
+        ranges("spin-c", "10.208.1.64", name="known"),
+        ranges("firewall", "10.208.2.64"),
+    ]
+    assert read_held({"nftables": listing}) == {IPv4Network("10.208.0.64/26"), IPv4Network("10.208.0.192/26")}
 
 
 @pytest.mark.parametrize(

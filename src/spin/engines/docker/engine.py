@@ -19,7 +19,7 @@ from spin.engines.docker.instances import Instances
 from spin.engines.docker.labels import Kind
 from spin.engines.docker.logs import Logs
 from spin.engines.docker.meters import Meters
-from spin.engines.docker.networks import Networks
+from spin.engines.docker.networks import Held, Networks, nothing
 from spin.engines.docker.observe import NEVER, Observer, moment
 from spin.engines.docker.overview import group
 from spin.engines.docker.paths import Paths
@@ -58,7 +58,7 @@ class DockerEngine:
     """One Docker Engine, for the deployments of one site.
 
     `url`: as in DOCKER_HOST; None finds it as the `docker` command does. `service_addresses`: somebody makes the services' stable
-    addresses work on the engine's host.
+    addresses work on the engine's host. `held`: subnets that no new network may have, beside those that networks have.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class DockerEngine:
         url: str | None = None,
         *,
         service_addresses: bool = False,
+        held: Held = nothing,
     ) -> None:
         self.capabilities = Capabilities(kind="docker", service_addresses=service_addresses)
         self._site = site
@@ -78,7 +79,7 @@ class DockerEngine:
         self._images = Images(self._client, access)
         self._hints = Hints(self._client, site, self._images)
         self._prober = Prober(self._client, self._hints.put)
-        self._networks = Networks(self._client, site, divided=service_addresses)
+        self._networks = Networks(self._client, site, divided=service_addresses, held=held)
         self._files = Files(self._client, site, contents)
         self._groups = Groups(self._client, site)
         self._observer = Observer(self._client, site, self._networks, self._images, self._prober)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,9 @@ Subnet = ipaddress.IPv4Network
 
 _ROUTES = Path("/proc/net/route")
 _BRIDGE = "com.docker.network.bridge.name"
-_OVERLAPS = "overlaps with other one"  # the engine's words: "Pool overlaps with other one on this address space"
+_OVERLAPS = ("Pool overlaps with other one", "networks have overlapping IPv4")
+"""The engine's words for a subnet that is taken: by its list of addresses, or (a moment longer, at a removal) by a bridge that is not
+gone yet. Seen with 20.10: removals and creations at the same time."""
 
 
 def free_subnets(pool: Subnet, prefix: int, taken: Iterable[Subnet]) -> Iterator[Subnet]:
@@ -117,13 +119,23 @@ def routes(table: str) -> Iterator[Subnet]:
         yield Subnet(f"{address}/{mask}", strict=False)
 
 
-class Networks:
-    """`divided`: the upper half of each new network's subnet is for stable addresses."""
+Held = Callable[[], Awaitable[Iterable[Subnet]]]
+"""What of the site's range is not free though no network of the engine has it."""
 
-    def __init__(self, client: Client, site: Site, *, divided: bool) -> None:
+
+async def nothing() -> tuple[Subnet, ...]:
+    """Implements `Held`: the engine's networks are all there is."""
+    return ()
+
+
+class Networks:
+    """`divided`: the upper half of each new network's subnet is for stable addresses. `held` tells what else is not free."""
+
+    def __init__(self, client: Client, site: Site, *, divided: bool, held: Held = nothing) -> None:
         self._client = client
         self._site = site
         self._divided = divided
+        self._held = held
         self._allocating = asyncio.Lock()
 
     async def of(self, key: DeploymentKey) -> list[dict[str, Any]]:
@@ -161,7 +173,7 @@ class Networks:
 
     async def _create(self, key: DeploymentKey, network: Network) -> None:
         everyone = await self._client.get("networks")
-        taken = list(subnets_of(everyone))
+        taken = [*subnets_of(everyone), *await self._held()]
         if self._client.local:
             with suppress(OSError, ValueError):
                 taken += routes(_ROUTES.read_text())  # noqa: ASYNC240 - the kernel's memory, not a disk
@@ -181,7 +193,7 @@ class Networks:
             try:
                 await self._client.post("networks/create", body)
             except DockerError as error:
-                if _OVERLAPS in error.message:
+                if any(words in error.message for words in _OVERLAPS):
                     continue  # taken since the list was made
                 if error.status == 409:
                     labels.require(f"A network {name}", next((n for n in await self._all() if n["Name"] == name), {}), ours)
