@@ -19,18 +19,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import secrets
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
 import structlog
 
-from spin.addresses import netlink
-from spin.addresses.events import Lost, TableEvents
-from spin.addresses.program import nft
 from spin.addresses.render import table_name
-from spin.errors import AddressesUnavailable
+from spin.addresses.watched import WatchedTable
 from spin.model.subnets import bridge_prefix
 from spin.site import Site
 
@@ -38,8 +35,6 @@ log = structlog.get_logger("spin.guard")
 
 LOOK_EVERY: Final = 60.0
 """Seconds between two looks at what the kernel does not tell: networks of old names, the host's resolvers."""
-BREATH: Final = 1.0
-"""Seconds between two repairs: another program that insists does not take a whole core."""
 
 _RESOLVERS: Final = Path("/etc/resolv.conf")
 _INTERFACES: Final = Path("/sys/class/net")
@@ -109,11 +104,7 @@ class HostGuard:
         self._prefix = bridge_prefix(site.id)
         self._named: frozenset[str] = frozenset()
         self._resolvers: frozenset[str] = frozenset()
-        self._marker = ""
-        self._intact = False
-        self._events: TableEvents | None = None
-        self._disturbed = asyncio.Event()
-        self._watch: asyncio.Task[None] | None = None
+        self._watched = WatchedTable("inet", self.table)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -124,35 +115,23 @@ class HostGuard:
 
     async def start(self) -> None:
         """Raises AddressesUnavailable where the host does not let Spin change its nftables."""
-        try:
-            self._events = TableEvents(self.table, family=netlink.INET)
-        except OSError as error:
-            raise AddressesUnavailable(f"The kernel does not tell of changes of its nftables: {error.strerror}.") from None
+        self._watched.open()
         try:
             await self._look()
             await self._write()
         except BaseException:
-            self._events.close()
-            self._events = None
+            await self._watched.close()
             raise
-        asyncio.get_running_loop().add_reader(self._events.fileno(), self._hear)
-        self._watch = asyncio.create_task(self._keep(), name="keep the table that protects the host")
+        self._watched.keep(self._keep, LOOK_EVERY)
         log.info("the host is protected from containers", table=self.table)
 
     async def close(self) -> None:
         """Leave the table for the containers that go on. Where the site has no network, nobody needs it, and it is removed."""
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.wait({self._watch})
-            self._watch = None
-        if self._events is None:
+        if not self._watched.opened:
             return
-        asyncio.get_running_loop().remove_reader(self._events.fileno())
-        self._events.close()
-        self._events = None
+        await self._watched.close()
         if not await asyncio.to_thread(self._needed):
-            with contextlib.suppress(AddressesUnavailable):
-                await nft("-f", "-", stdin=f"add table inet {self.table}\ndelete table inet {self.table}\n")
+            await self._watched.remove()
 
     def _needed(self) -> bool:
         return any(p.name.startswith(self._prefix) or p.name in self._named for p in _INTERFACES.iterdir())
@@ -168,40 +147,12 @@ class HostGuard:
         return (self._named, self._resolvers) != before
 
     async def _write(self) -> None:
-        self._marker = f"written/{secrets.token_hex(8)}"
-        self._intact = True  # from here on the kernel's events decide: one of somebody else's may come before this goes on
-        try:
-            await nft("-f", "-", stdin=render(self._site, self._named, self._resolvers, self._marker))
-        except BaseException:
-            self._intact = False
-            raise
-        self._hear()
-
-    def _hear(self) -> None:
-        """Take in what the kernel has told."""
-        if self._events is None:
-            return
-        try:
-            for made in self._events.read():
-                self._intact = self._marker in made
-        except Lost:
-            self._intact = False
-        if not self._intact:
-            self._disturbed.set()
+        await self._watched.write(partial(render, self._site, self._named, self._resolvers), anew=True)
 
     async def _keep(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY):
-                    await self._disturbed.wait()
-            self._disturbed.clear()
-            try:
-                changed = await self._look()
-                if not self._intact:
-                    await self._write()
-                    log.warning("the table that protects the host was changed by somebody else; it is restored", table=self.table)
-                elif changed:
-                    await self._write()
-            except AddressesUnavailable as error:
-                log.warning("the table that protects the host cannot be written", table=self.table, reason=error.message)
-            await asyncio.sleep(BREATH)
+        changed = await self._look()
+        if not self._watched.intact:
+            await self._write()
+            log.warning("the table that protects the host was changed by somebody else; it is restored", table=self.table)
+        elif changed:
+            await self._write()

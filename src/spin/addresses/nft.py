@@ -1,7 +1,7 @@
 """The host's nftables as the table of service addresses.
 
 Each change is one transaction: what was before, or what is to be, and nothing between. What this process has written is kept in
-memory, and the kernel's own events (`spin.addresses.events`) say whether the table is still that one. So a look costs nothing, and
+memory, and the kernel's own events (`spin.addresses.watched`) say whether the table is still that one. So a look costs nothing, and
 a flush by somebody else is known at once and repaired: then the table is made anew as a whole. The local routes follow the table:
 they are looked at with each change, and every few seconds.
 """
@@ -9,9 +9,7 @@ they are looked at with each change, and every few seconds.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import secrets
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -23,10 +21,11 @@ from typing import Final, Self
 import structlog
 
 from spin.addresses import flows, routes
-from spin.addresses.events import Lost, TableEvents
+from spin.addresses.events import TableEvents
 from spin.addresses.program import nft, program
 from spin.addresses.render import Written, checked, marker, read, read_held, refuse_clashes, render, table_name
 from spin.addresses.routes import LocalRoute
+from spin.addresses.watched import WatchedTable
 from spin.errors import AddressesUnavailable
 from spin.model.observed import ServiceAddress
 from spin.site import Site
@@ -34,9 +33,7 @@ from spin.site import Site
 log = structlog.get_logger("spin.addresses")
 
 LOOK_EVERY = 5.0
-"""Seconds between two looks at what the kernel does not tell by itself; a repair that failed is tried again as often."""
-BREATH = 1.0
-"""Seconds between two repairs that nobody waits for: another program that insists does not take a whole core."""
+"""Seconds between two looks at what the kernel does not tell by itself."""
 
 _BRIDGED: Final = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 _ARP_IGNORED: Final = tuple(Path(f"/proc/sys/net/ipv4/conf/{name}/arp_ignore") for name in ("all", "default"))
@@ -55,18 +52,8 @@ class NftAddresses:
         self._wanted: dict[str, tuple[ServiceAddress, ...]] = {}
         """What callers of `set_entries` that have not come to their turn want."""
         self._writing = asyncio.Lock()
-        self._events: TableEvents | None = None
-        self._marker = ""
-        """Of the last writing."""
-        self._intact = False
-        """The kernel's table is the last one that was written, as far as events have been read."""
-        self._anew = False
-        """The last writing was of the whole table, whatever had been there."""
-        self._lost = False
-        """Events were lost since the last look at the table itself."""
+        self._watched = WatchedTable("ip", self.table)
         self._masquerade = False
-        self._disturbed = asyncio.Event()
-        self._watch: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -77,42 +64,30 @@ class NftAddresses:
 
     async def start(self) -> None:
         """Take over what an earlier process has left in the kernel, and keep it as it should be. Raises AddressesUnavailable."""
-        try:
-            self._events = TableEvents(self.table)
-        except OSError as error:
-            raise AddressesUnavailable(f"The kernel does not tell of changes of its nftables: {error.strerror}.") from None
+        self._watched.open()
         try:
             async with self._writing:
                 found = await self._list()
-                self._owners, self._marker, self._intact = _by_owner(found.entries), found.marker, found.clean
+                self._owners, self._watched.marker, self._watched.intact = _by_owner(found.entries), found.marker, found.clean
                 await self._write(self._owners)
         except BaseException:
-            self._events.close()
-            self._events = None
+            await self._watched.close()
             raise
         await self._end(partial(flows.forget_strays, _ranges(self._owners)))
-        asyncio.get_running_loop().add_reader(self._events.fileno(), self._hear)
-        self._watch = asyncio.create_task(self._keep(), name="keep the table of service addresses")
+        self._watched.keep(self._keep, LOOK_EVERY)
         log.info("service addresses", table=self.table, found=len(found.entries), masquerade=self._masquerade)
 
     async def close(self) -> None:
         """Leave the table as it is: the stacks go on. Without any entry nobody needs it, and it is removed."""
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.wait({self._watch})
-            self._watch = None
-        if self._events is None:
+        if not self._watched.opened:
             return
-        asyncio.get_running_loop().remove_reader(self._events.fileno())
-        self._events.close()
-        self._events = None
+        await self._watched.close()
         if not self._owners:
-            with contextlib.suppress(AddressesUnavailable):
-                await nft("-f", "-", stdin=f"add table ip {self.table}\ndelete table ip {self.table}\n")
+            await self._watched.remove()
 
     async def entries(self, owner: str) -> tuple[ServiceAddress, ...]:
-        self._hear()
-        if not self._intact:
+        self._watched.hear()
+        if not self._watched.intact:
             await self._repair()
         return self._owners.get(owner, ())
 
@@ -123,8 +98,8 @@ class NftAddresses:
         self._wanted[owner] = mine
         try:
             async with self._writing:
-                self._hear()
-                if self._intact and self._owners.get(owner, ()) == mine:
+                self._watched.hear()
+                if self._watched.intact and self._owners.get(owner, ()) == mine:
                     return  # somebody before us has taken it along, or it was so
                 before = self._owners
                 await self._write({**before, **self._wanted})
@@ -140,20 +115,15 @@ class NftAddresses:
 
     async def _write(self, owners: Owners) -> None:
         """Replace the kernel's table. The caller holds the lock."""
-        self._hear()
+        self._watched.hear()
         kept = {owner: entries for owner, entries in owners.items() if entries}
         ranges, before = _routes(kept), _routes(self._owners)
         if before - ranges:
             await self._route(before & ranges)  # or what is sent there would meet the host's own sockets for a moment
         self._masquerade = not _bridged_packets_are_tracked()
-        try:
-            if not (self._intact and await self._change(kept)):
-                await self._nft_write(Written(), kept)
-        except BaseException:
-            self._intact = False  # or it is, and nobody can tell: it is written again
-            raise
+        if not (self._watched.intact and await self._change(kept)):
+            await self._nft_write(Written(), kept)
         self._owners = kept
-        self._hear()
         await self._route(ranges)
 
     async def _route(self, wanted: frozenset[LocalRoute]) -> int:
@@ -165,7 +135,7 @@ class NftAddresses:
 
     async def _change(self, owners: Owners) -> bool:
         """Change what is to be changed; False where the table turns out not to be what it was."""
-        before = Written(_entries(self._owners), self._marker, clean=True)
+        before = Written(_entries(self._owners), self._watched.marker, clean=True)
         try:
             await self._nft_write(before, owners)
         except AddressesUnavailable as error:
@@ -174,17 +144,16 @@ class NftAddresses:
         return True
 
     async def _nft_write(self, before: Written, owners: Owners) -> None:
-        self._marker, self._anew = marker(secrets.token_hex(8)), not before.clean
-        text = render(self.table, before, _entries(owners), self._marker, masquerade=self._masquerade)
-        await nft("-f", "-", stdin=text)
+        text = partial(render, self.table, before, _entries(owners), masquerade=self._masquerade)
+        await self._watched.write(text, anew=not before.clean)
 
     async def _repair(self) -> None:
         """Have the kernel's table as it was written last."""
         async with self._writing:
-            self._hear()
-            if self._lost:
+            self._watched.hear()
+            if self._watched.lost:
                 await self._compare()
-            elif self._intact:
+            elif self._watched.intact:
                 return
             await self._write(self._owners)
         await self._end(partial(flows.forget_strays, _ranges(self._owners)))
@@ -192,45 +161,23 @@ class NftAddresses:
 
     async def _compare(self) -> None:
         """Look at the table itself, where events have not told all."""
-        self._lost = False
+        watched = self._watched
+        watched.lost = False
         found = await self._list()
-        wanted = Written(_entries(self._owners), self._marker, clean=True)
-        self._intact = found == wanted and not self._lost
-
-    def _hear(self) -> None:
-        """Take in what the kernel has told."""
-        if self._events is None:
-            raise AddressesUnavailable("The table of service addresses is not open.")
-        try:
-            for made in self._events.read():
-                self._intact = self._marker in made and (self._anew or self._intact)
-        except Lost:
-            self._intact, self._lost = False, True
-        if not self._intact:
-            self._disturbed.set()
+        watched.intact = found == Written(_entries(self._owners), watched.marker, clean=True) and not watched.lost
 
     async def _keep(self) -> None:
         """Repair the table when it was disturbed, or when the way of bridged packets through the kernel has changed."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY):
-                    await self._disturbed.wait()
-            self._disturbed.clear()
-            try:
-                if self._masquerade == _bridged_packets_are_tracked():
-                    async with self._writing:
-                        await self._write(self._owners)
-                elif not self._intact:
-                    await self._repair()
-                    await asyncio.sleep(BREATH)
-                else:
-                    async with self._writing:
-                        missing = await self._route(_routes(self._owners))
-                    if missing:
-                        log.warning("local routes of service addresses were missing; they are restored", count=missing)
-            except AddressesUnavailable as error:
-                log.warning("the table of service addresses cannot be restored", table=self.table, reason=error.message)
-                await asyncio.sleep(LOOK_EVERY)
+        if self._masquerade == _bridged_packets_are_tracked():
+            async with self._writing:
+                await self._write(self._owners)
+        elif not self._watched.intact:
+            await self._repair()
+        else:
+            async with self._writing:
+                missing = await self._route(_routes(self._owners))
+            if missing:
+                log.warning("local routes of service addresses were missing; they are restored", count=missing)
 
     async def _list(self) -> Written:
         """What the kernel's table says; nothing if there is none."""
