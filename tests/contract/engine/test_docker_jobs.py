@@ -17,7 +17,7 @@ from spin.model.stack import Restart, Schedule, ServiceSpec, StackSpec
 from spin.reconcile.passes import Pass, World
 from spin.store import SqlStore, open_store, sqlite_url
 from support.engines import SECONDS, Bench
-from support.worlds import SettableClock
+from support.planned import SettableClock
 
 NIGHTLY = Schedule("15 3 * * *", keep=1)
 

@@ -15,7 +15,8 @@ from spin.model.observed import Phase
 from spin.model.run import RunState
 from spin.model.stack import Overlap, Restart, Schedule, ServiceSpec, StackSpec
 from spin.plan import jobs, plan
-from support.worlds import World, image
+from support.planned import image
+from support.worlds import World
 
 MINUTE = timedelta(minutes=1)
 

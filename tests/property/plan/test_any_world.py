@@ -1,7 +1,7 @@
 """Whatever happens to a deployment, every single step is safe, and in the end it is as wanted.
 
 Each world is a stack of a few services, and a series of changes by people and of mishaps; plans are carried out in part, in any
-order, and repeatedly. `support.worlds` objects to any unsafe step at the moment at which it is taken. SPIN_WORLDS sets how many
+order, and repeatedly. `support.watchman` objects to any unsafe step at the moment at which it is taken. SPIN_WORLDS sets how many
 worlds are tried; every world can be repeated by its number.
 """
 
@@ -48,7 +48,8 @@ from spin.model.steps import (
     Unroute,
 )
 from spin.plan import plan
-from support.worlds import World, image, key_of
+from support.planned import image, key_of
+from support.worlds import World
 
 WORLDS = int(os.environ.get("SPIN_WORLDS", "160"))
 BATCHES = 8

@@ -19,7 +19,7 @@ from spin.model.names import DeploymentKey
 from spin.model.observed import Instance, Phase, Snapshot
 from spin.model.stack import Attachment, Network, Port, ServiceSpec
 from spin.model.steps import Create, EnsureNetwork, Peer, Remove, RemoveNetwork, Start, Stop
-from support.worlds import SettableClock, image, key_of
+from support.planned import SettableClock, image, key_of
 
 T = TypeVar("T")
 KEY = key_of()

@@ -15,7 +15,8 @@ from spin.model.stack import Condition, Dependency, Overlap, Restart, Schedule, 
 from spin.model.status import State
 from spin.model.steps import Create, PullImage, Start, Stop
 from spin.plan import jobs, plan, text
-from support.worlds import EPOCH, World, image
+from support.planned import EPOCH, image
+from support.worlds import World
 
 NIGHTLY = Schedule("15 3 * * *")
 BACKUP = ServiceSpec("backup", image("backup"), restart=Restart.NO, schedule=NIGHTLY)

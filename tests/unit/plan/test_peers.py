@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from spin.model.stack import Attachment, Network, ServiceSpec, StackSpec
 from spin.model.steps import Peer
-from support.worlds import World, image
+from support.planned import image
+from support.worlds import World
 
 
 def on(service: ServiceSpec, *networks: Attachment) -> ServiceSpec:

@@ -29,7 +29,8 @@ from spin.model.stack import (
 )
 from spin.model.steps import Create, PullImage, RouteTo, Start, Stop
 from spin.plan import desire, plan, text
-from support.worlds import World, image
+from support.planned import image
+from support.worlds import World
 
 API = ServiceSpec("api", image("api"))
 WEB = ServiceSpec("web", image("web"), http=Http(8080))

@@ -10,7 +10,8 @@ from spin.model.observed import Phase, Route, Tables
 from spin.model.stack import Http, ServiceSpec, StackSpec
 from spin.model.steps import RouteTo, Unroute
 from spin.plan import routes
-from support.worlds import DOMAIN, SITE, World, image, key_of
+from support.planned import DOMAIN, SITE, image, key_of
+from support.worlds import World
 
 WEB = ServiceSpec("web", image("web"), http=Http(8080), replicas=2)
 HOST = "web.shop.development.example.org"

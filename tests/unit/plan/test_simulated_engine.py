@@ -28,7 +28,8 @@ from spin.model.steps import (
     Stop,
 )
 from spin.ports.engine import Engine
-from support.worlds import SettableClock, World, image, key_of, run
+from support.planned import SettableClock, image, key_of, run
+from support.worlds import World
 
 KEY = key_of()
 API = ServiceSpec("api", image("api"), mounts=(Mount("data", "/data"),))

@@ -12,7 +12,8 @@ from spin.model.observed import Tables
 from spin.model.stack import Condition, Dependency, Http, Port, Restart, ServiceSpec, StackSpec, Volume
 from spin.model.status import ServiceStatus, State
 from spin.plan import roll_up, status
-from support.worlds import World, image
+from support.planned import image
+from support.worlds import World
 
 API = ServiceSpec("api", image("api"))
 DB = ServiceSpec("db", image("db"))

@@ -24,7 +24,8 @@ from spin.model.stack import (
     Volume,
 )
 from spin.model.status import State
-from support.worlds import World, image
+from support.planned import image
+from support.worlds import World
 
 SECOND = timedelta(seconds=1)
 WEB = ServiceSpec("web", image("web"), http=Http(8080))

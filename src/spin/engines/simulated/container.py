@@ -62,6 +62,14 @@ class Container:
     """The run of which it was logged that it is ready."""
 
     @property
+    def networks(self) -> frozenset[str]:
+        """Compose names of those that it belongs on."""
+        return frozenset(a.network for a in self.spec.networks)
+
+    def mounts(self, volume: str) -> bool:
+        return any(m.volume == volume for m in self.spec.mounts)
+
+    @property
     def running(self) -> bool:
         """A process runs, or the engine is about to restart it."""
         return self.started is not None and self.finished is None
