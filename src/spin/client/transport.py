@@ -11,6 +11,7 @@ import select
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -76,18 +77,11 @@ class Transport:
     def lines(self, path: str, *, query: Mapping[str, str] | None = None) -> Iterator[Any]:
         """An NDJSON answer, line by line. The connection is not used for anything else meanwhile."""
         response = self._open("GET", path, query=query, body=None, patience=0.0)
-        finished = False
-        try:
+        with self._read_to_its_end():
             for line in response:
                 if line.strip():
                     yield json.loads(line)
             response.read()  # an answer without a line is over only for who has read it
-            finished = True
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise broke_off(self.url, error) from None
-        finally:
-            if not finished:
-                self.close()
 
     def upgrade(self, path: str, protocol: str, *, query: Mapping[str, str]) -> socket.socket:
         """A connection of its own that speaks WebSocket from here on (RFC 6455, 4.1). Raises the error that a refusal stands for."""
@@ -128,12 +122,18 @@ class Transport:
     def pieces(self, path: str, *, query: Mapping[str, str] | None = None, accept: str) -> Iterator[bytes]:
         """The body of an answer of that media type, as it comes. Raises Unavailable where it breaks off."""
         response = self._open("GET", path, query=query, body=None, patience=0.0, accept=accept)
-        finished = False
-        try:
+        with self._read_to_its_end():
             if response.getheader("Content-Type", "").partition(";")[0] != accept:
                 raise Unavailable(f"{self.url} does not know {accept}: it is older than this spin. Have it upgraded.")
             while piece := response.read1(_PIECE):
                 yield piece
+
+    @contextmanager
+    def _read_to_its_end(self) -> Iterator[None]:
+        """An answer that is read within the block; where that is left early, the connection is of no further use."""
+        finished = False
+        try:
+            yield
             finished = True
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise broke_off(self.url, error) from None

@@ -16,12 +16,11 @@ import hashlib
 import io
 import tarfile
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from typing import Any
 
 from aiodocker.exceptions import DockerError
 
-from spin.engines.docker import labels
+from spin.engines.docker import helpers, labels
 from spin.engines.docker.client import Client
 from spin.engines.docker.labels import Kind
 from spin.errors import Failed, NotFound
@@ -132,28 +131,11 @@ class Files:
         labels.require(f"A volume {name}", made, ours)  # the engine answers with the volume that has the name, whosever it is
 
     async def _write(self, key: DeploymentKey, volume: str, image: str, which: Mapping[str, str], content: bytes) -> None:
-        helper = f"{volume}-helper"
         ours = labels.labels_for(self._site.id, key, Kind.HELPER, which)
-        body = {
-            "Image": image,
-            "Entrypoint": ["never-started"],
-            "Labels": ours,
-            "NetworkDisabled": True,
-            "HostConfig": {
-                "NetworkMode": "none",
-                "Mounts": [{"Type": "volume", "Source": volume, "Target": _DOOR, "VolumeOptions": {"NoCopy": True}}],
-            },
-        }
-        try:
-            await self._client.post("containers/create", body, name=helper)
-        except DockerError as error:
-            if error.status != 409:
-                raise
-            labels.require(f"A container {helper}", (await self._client.get(f"containers/{helper}/json"))["Config"], ours)
-        try:
+        mount = {"Type": "volume", "Source": volume, "Target": _DOOR, "VolumeOptions": {"NoCopy": True}}
+        helper = f"{volume}-helper"
+        async with helpers.never_started(self._client, helper, image, ours, [mount]):
             await self._client.ask("PUT", f"containers/{helper}/archive", params={"path": _DOOR}, data=content)
-        finally:
-            await self._gone(f"containers/{helper}", v="true")
 
     async def _remove(self, key: DeploymentKey, name: str) -> None:
         """The marker first: what is half gone must not look whole."""
@@ -167,20 +149,7 @@ class Files:
                 continue
             ours = labels.labels_for(self._site.id, key, kind)
             labels.require(f"{thing}", found["Config"] if kind is Kind.HELPER else found, ours)
-            await self._gone(path)
-
-    async def _gone(self, path: str, **params: str) -> None:
-        with suppress(_Missing):
-            try:
-                await self._client.delete(path, **params)
-            except DockerError as error:
-                if error.status == 404:
-                    raise _Missing from error
-                raise
-
-
-class _Missing(Exception):
-    """There is nothing to remove."""
+            await helpers.remove(self._client, path)
 
 
 async def volumes_of(client: Client, site: str, key: DeploymentKey) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from aiodocker.exceptions import DockerError
 
-from spin.engines.docker import labels
+from spin.engines.docker import helpers, labels
 from spin.engines.docker.client import Client
 from spin.engines.docker.labels import Kind
 from spin.errors import Failed
@@ -75,30 +75,15 @@ class Groups:
         filters = labels.selector(self._site.id, key, Kind.HELPER)
         for found in await self._client.get("containers/json", all="true", filters=filters):
             if found["Names"][0].endswith(_HELPER):
-                await self._gone(found["Id"])
+                await helpers.remove(self._client, f"containers/{found['Id']}", v="true")
 
     async def _look(self, key: DeploymentKey, step: Create, helper: str) -> Found:
         """Asks a container that mounts nothing and is never started."""
         which = {labels.SERVICE: step.spec.name, labels.DIGEST: step.digest}
         ours = labels.labels_for(self._site.id, key, Kind.HELPER, which)
-        body = {
-            "Image": step.spec.image.pinned,
-            "Entrypoint": ["never-started"],
-            "Labels": ours,
-            "NetworkDisabled": True,
-            "HostConfig": {"NetworkMode": "none"},
-        }
-        try:
-            await self._client.post("containers/create", body, name=helper)
-        except DockerError as error:
-            if error.status != 409:
-                raise
-            labels.require(f"A container {helper}", (await self._client.get(f"containers/{helper}/json"))["Config"], ours)
-        try:
+        async with helpers.never_started(self._client, helper, step.spec.image.pinned, ours):
             starts = [(path, await self._read(helper, path, _HEADER)) for path in _WAY]
             content = await self._read(helper, FILE, 2 * MOST_BYTES)
-        finally:
-            await self._gone(helper)
         return Found(_text(content), next((path for path, start in starts if start and not _is_roots(start)), ""))
 
     async def _read(self, helper: str, path: str, most: int) -> bytes:
@@ -113,13 +98,6 @@ class Groups:
             if error.status != 404 or "Could not find the file" not in error.message:  # 404 also where there is no such container
                 raise
         return read
-
-    async def _gone(self, helper: str) -> None:
-        try:
-            await self._client.delete(f"containers/{helper}", v="true")
-        except DockerError as error:
-            if error.status != 404:
-                raise
 
 
 def foreign(groups: tuple[str, ...], text: str, least: int) -> str:
