@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 
 from spin.compose.nodes import below
@@ -42,6 +42,8 @@ class Cursor:
     value: Any
     path: str
     positions: Mapping[str, str]
+    _seen: bool = field(default=False, init=False, repr=False, compare=False)
+    """`value` was found to be a sound mapping: every key of a service is asked for at the same cursor."""
 
     def fail(self, sentence: str) -> NoReturn:
         """Raises InvalidInput: `position: path: sentence`."""
@@ -59,6 +61,9 @@ class Cursor:
     # Structure.
 
     def mapping(self) -> Mapping[str, Any]:
+        if self._seen:
+            found: Mapping[str, Any] = self.value
+            return found
         if not isinstance(self.value, Mapping):
             self.fail(f"a mapping is expected here, not {quoted(self.value)}; write `key: value` lines below it.")
         if len(self.value) > MOST_ITEMS:
@@ -66,6 +71,7 @@ class Cursor:
         for key in self.value:
             if not isinstance(key, str) or len(key) > MOST_KEY or _CONTROL.search(key):
                 self.fail(f"the key {quoted(key)} is not plain text; write a name.")
+        object.__setattr__(self, "_seen", True)
         return self.value
 
     def get(self, key: str) -> Cursor | None:

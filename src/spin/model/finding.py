@@ -74,6 +74,7 @@ class Description:
         service: str | None = None,
         key: str | None = None,
         position: str | None = None,
+        severity: Severity | None = None,
     ) -> Finding:
-        """A finding of this code."""
-        return Finding(self.code, self.severity, message, instead, service, key, position)
+        """A finding of this code; `severity` where the site has another one for it."""
+        return Finding(self.code, severity or self.severity, message, instead, service, key, position)

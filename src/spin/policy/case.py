@@ -112,15 +112,15 @@ class Rule(Description):
         severity = case.settings.get(SEVERITY, usual.value)
         if severity == OFF:
             return
-        judged = replace(self, severity=Severity(severity))
         for place in self.find(case):
             values = {key: plain(str(value), 800) for key, value in place.values.items()}
-            yield judged.finding(
+            yield self.finding(
                 self.message.format(**values),
                 (self.instead if place.instead is None else place.instead).format(**values),
                 service=place.service,
                 key=plain(place.path),
                 position=locate(positions, place.path),
+                severity=Severity(severity),
             )
 
 

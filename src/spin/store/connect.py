@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from spin.errors import InvalidInput
+from spin.store.sqlite import Driver
 
 WAIT_SECONDS = 30
 """How long a writer waits for others before it gives up with Unavailable. Far above what any transaction takes."""
@@ -69,7 +70,9 @@ def connect(url: URL) -> AsyncEngine:
             pool_pre_ping=True,
             connect_args={"server_settings": settings, "timeout": 10},
         )
-    engine = create_async_engine(url, hide_parameters=True, connect_args={"isolation_level": None, "timeout": WAIT_SECONDS})
+    engine = create_async_engine(
+        url, module=Driver(), hide_parameters=True, connect_args={"isolation_level": None, "timeout": WAIT_SECONDS}
+    )
     event.listen(engine.sync_engine, "connect", _configure)
     event.listen(engine.sync_engine, "begin", _begin)
     return engine
@@ -115,4 +118,5 @@ def _configure(connection: Any, _: Any) -> None:
 
 def _begin(connection: Connection) -> None:
     write = connection.get_execution_options().get("spin_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    driver: Any = connection.connection.dbapi_connection
+    driver.begin(write=write)
