@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,6 +158,20 @@ class Machine:
             raise
         return made
 
+    @contextlib.contextmanager
+    def listening(self, port: int) -> Iterator[None]:
+        """A program of the machine's own that takes connections on all of its addresses."""
+        with socket_within(self._init) as made:
+            made.bind(("0.0.0.0", port))
+            made.listen()
+            taking = threading.Thread(target=_take_and_close, args=(made,), daemon=True)
+            taking.start()
+            try:
+                yield
+            finally:
+                made.shutdown(socket.SHUT_RDWR)
+                taking.join()
+
     def _answers(self) -> bool:
         assert self._engine is not None
         if self._engine.poll() is not None:
@@ -213,6 +228,13 @@ def running_machine() -> Iterator[MachinePlatform]:
     finally:
         platform.power_off()
         shutil.rmtree(disk)
+
+
+def _take_and_close(listener: socket.socket) -> None:
+    """Until the listener is shut down."""
+    with contextlib.suppress(OSError):
+        while True:
+            listener.accept()[0].close()
 
 
 def _remove_groups(group: Path) -> None:

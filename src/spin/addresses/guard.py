@@ -12,6 +12,8 @@ table of nftables, which names the bridges of this site's networks and refuses w
       chain written/…   names the last writing, so that the kernel's events tell Spin's transactions from those of others
 
 The table stays when the platform stops, as long as there are networks of the site: it protects the host from containers, and they go on.
+A boot of the host takes it away and brings the containers back; so what makes the table is also kept as a file, which the host loads before
+it starts the engine.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from typing import Final, Self
 
 import structlog
 
-from spin.addresses.render import table_name
+from spin.addresses.render import marker, table_name
 from spin.addresses.watched import WatchedTable
 from spin.model.subnets import bridge_prefix
 from spin.site import Site
@@ -41,6 +43,9 @@ _INTERFACES: Final = Path("/sys/class/net")
 
 Bridges = Callable[[], Awaitable[Iterable[str] | None]]
 """Names of the bridges of all networks of the site; None while the engine does not say."""
+
+Keep = Callable[[str], None]
+"""Keeps the commands that make the table, for `nft -f`, or lets go of them: the empty text. Raises OSError."""
 
 
 def guard_name(site: str) -> str:
@@ -97,10 +102,13 @@ def name_servers(resolv_conf: str) -> frozenset[str]:
 class HostGuard:
     """Keeps the table as it should be between `start` and `close`. `bridges` tells the names of all bridges of the site's networks."""
 
-    def __init__(self, site: Site, bridges: Bridges) -> None:
+    def __init__(self, site: Site, bridges: Bridges, keep: Keep | None = None) -> None:
         self.table = guard_name(site.id)
         self._site = site
         self._bridges = bridges
+        self._keep_text = keep
+        self._kept: str | None = None
+        """What was kept last; None: not known."""
         self._prefix = bridge_prefix(site.id)
         self._named: frozenset[str] = frozenset()
         self._resolvers: frozenset[str] = frozenset()
@@ -117,12 +125,12 @@ class HostGuard:
         """Raises AddressesUnavailable where the host does not let Spin change its nftables."""
         self._watched.open()
         try:
-            await self._look()
+            await self._learn()
             await self._write()
         except BaseException:
             await self._watched.close()
             raise
-        self._watched.keep(self._keep, LOOK_EVERY)
+        self._watched.keep(self.look, LOOK_EVERY)
         log.info("the host is protected from containers", table=self.table)
 
     async def close(self) -> None:
@@ -132,12 +140,23 @@ class HostGuard:
         await self._watched.close()
         if not await asyncio.to_thread(self._needed):
             await self._watched.remove()
+            await self._keep_for_a_boot("")
+
+    async def look(self) -> None:
+        """Have the table as it should be, if it is not. Raises AddressesUnavailable."""
+        self._watched.hear()
+        changed = await self._learn()
+        if not self._watched.intact:
+            await self._write()
+            log.warning("the table that protects the host was changed by somebody else; it is restored", table=self.table)
+        elif changed:
+            await self._write()
 
     def _needed(self) -> bool:
         return any(p.name.startswith(self._prefix) or p.name in self._named for p in _INTERFACES.iterdir())
 
-    async def _look(self) -> bool:
-        """Whether something has changed that the rules depend on."""
+    async def _learn(self) -> bool:
+        """What the rules depend on; whether something of it has changed."""
         before = self._named, self._resolvers
         found = await self._bridges()
         if found is not None:
@@ -147,12 +166,16 @@ class HostGuard:
         return (self._named, self._resolvers) != before
 
     async def _write(self) -> None:
-        await self._watched.write(partial(render, self._site, self._named, self._resolvers), anew=True)
+        text = partial(render, self._site, self._named, self._resolvers)
+        await self._watched.write(text, anew=True)
+        await self._keep_for_a_boot(text(marker("kept")))
 
-    async def _keep(self) -> None:
-        changed = await self._look()
-        if not self._watched.intact:
-            await self._write()
-            log.warning("the table that protects the host was changed by somebody else; it is restored", table=self.table)
-        elif changed:
-            await self._write()
+    async def _keep_for_a_boot(self, text: str) -> None:
+        if self._keep_text is None or text == self._kept:
+            return
+        try:
+            await asyncio.to_thread(self._keep_text, text)
+        except OSError as error:
+            log.warning("what protects the host after a boot could not be kept", table=self.table, reason=error.strerror)
+        else:
+            self._kept = text

@@ -58,6 +58,14 @@ class DataDirectory:
         """Where the first start leaves the operator's API key."""
         return self.path / "operator.key"
 
+    def keep_guard(self, commands: str) -> None:
+        """Keep what makes the table that protects the host, for the host's next boot; nothing for the empty text. Raises OSError."""
+        path = self.path / "guard.nft"
+        if commands:
+            write_private(path, commands.encode())
+        else:
+            path.unlink(missing_ok=True)
+
     def folder(self, name: str) -> Path:
         """A sub-directory for one part of the platform, made if missing, for the owner only."""
         folder = self.path / name

@@ -176,7 +176,7 @@ class RunningPlatform:
         reason = await elsewhere(docker)
         if not reason:
             try:
-                await self._parts.enter_async_context(HostGuard(self._site, engine.bridges))
+                await self._parts.enter_async_context(HostGuard(self._site, engine.bridges, self._data.keep_guard))
             except AddressesUnavailable as error:
                 reason = error.message
         if reason:

@@ -8,6 +8,7 @@ import getpass
 import os
 import re
 import signal
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -75,6 +76,15 @@ def read_site(path: Path | None) -> Site:
     return policy.read_site(text, str(path))
 
 
+def tell_service_manager(state: str) -> None:
+    """Tell systemd, where it wants to know (sd_notify(3): a datagram to NOTIFY_SOCKET, `@` for the abstract name space)."""
+    path = os.environ.get("NOTIFY_SOCKET", "")
+    if not path:
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as teller:
+        teller.sendto(state.encode(), f"\0{path[1:]}" if path.startswith("@") else path)
+
+
 def _operator_name() -> str:
     """The login name, as far as it can be a name here."""
     return re.sub(r"[^a-z0-9]+", "-", getpass.getuser().lower()).strip("-")[:40] or "operator"
@@ -93,6 +103,7 @@ async def _serve(platform: RunningPlatform) -> None:
         if starting.done():
             starting.result()
             typer.echo(platform.ready_line())
+            tell_service_manager("READY=1")
             running = asyncio.create_task(platform.run())
             await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if running.done():
@@ -101,6 +112,7 @@ async def _serve(platform: RunningPlatform) -> None:
                 running.cancel()
                 await asyncio.wait({running})
     finally:
+        tell_service_manager("STOPPING=1")
         for task in (starting, stopping):
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from spin.addresses.guard import guard_name
 from support.machine import Machine, MachinePlatform, lacking, running_machine
 from support.platform import eventually
 from support.tiny import BASE, Stack, base_image
@@ -204,6 +205,37 @@ def test_a_machine_that_lost_its_power_comes_back_as_it_was(upgraded: Tiers, *, 
     there = {c["id"] for c in view["containers"] if c["kept"] or c["service"] == "db"}
     resting = {c["id"] for c in view["containers"] if c["kept"] and c["service"] == "idle"}
     assert {name: what == RUNS for name, what in upgraded.containers().items()} == {name: name not in resting for name in there}
+
+
+def test_after_a_boot_containers_are_kept_off_the_host_before_the_platform_is_there(tiers: Tiers) -> None:
+    """What examples/systemd does: the file is loaded, then the engine starts; the platform comes later, or never."""
+    machine, platform = tiers.machine, tiers.platform
+    table = guard_name(platform.site_id)
+    protected = _rules(machine, table)
+    platform.power_off()
+    machine.power_on()
+    machine.run("nft", "-f", f"{machine.disk}/data/guard.nft")
+    machine.start_engine()
+    assert _rules(machine, table) == protected
+    web = eventually(lambda: next(iter(_running(machine, "web")), None), what="the engine has started web again")
+    [network] = web["NetworkSettings"]["Networks"].values()
+    attempt = f"busybox nc -w 5 {network['Gateway']} 9999 </dev/null 2>/dev/null && echo reached || echo refused"
+    with machine.listening(9999):
+        assert machine.docker("exec", web["Id"], "/bin/busybox", "sh", "-c", attempt) == "refused\n"
+        machine.run("nft", "delete", "table", "inet", table)
+        assert machine.docker("exec", web["Id"], "/bin/busybox", "sh", "-c", attempt) == "reached\n", "nothing else refuses it"
+    platform.start()
+    assert _rules(machine, table) == protected
+    eventually(lambda: tiers.answers("red"), what="all three tiers answer")
+
+
+def _running(machine: Machine, service: str) -> list[Any]:
+    return [c for c in machine.containers() if c["State"]["Running"] and c["Config"]["Labels"]["spin.service"] == service]
+
+
+def _rules(machine: Machine, table: str) -> list[str]:
+    """The table as it is listed, but for the name of its writing."""
+    return [line for line in machine.run("nft", "list", "table", "inet", table).splitlines() if "written/" not in line]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
