@@ -69,7 +69,8 @@ class Case:
 
     def judged_by(self, code: str) -> Case:
         """The same case with the site's settings of the rule `code`."""
-        return replace(self, settings=self.site.rules.get(code, {}))
+        settings = self.site.rules.get(code, {})
+        return replace(self, settings=settings) if settings or self.settings else self
 
     def facts(self, service: ServiceSpec) -> ImageFacts | None:
         """What the image of `service` says of itself, where that is known."""

@@ -6,7 +6,8 @@ version adds get their defaults when an older text is read; fields that are gone
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cache, lru_cache, partial
 from types import GenericAlias
 from typing import Any, TypeVar
 
@@ -26,13 +27,20 @@ def encode(value: Any) -> str:
     return canonical_json((value,))
 
 
-@lru_cache(maxsize=2048)
 def decode_kept(kind: type[T], text: str) -> T:
-    """As `decode`; what was read lately is kept. For values that are read often and never change, and are frozen throughout.
+    """As `decode`; what was read lately is kept, and the same text is the very same value. For what is read often and is frozen throughout.
 
     By its text and not by its name: a stack that was removed and made anew has another first revision.
     """
-    return decode(kind, text)
+    kinds: Any = kind  # hashable, also where it is a generic alias
+    value: T = _reader(kinds)(text)
+    return value
+
+
+@cache
+def _reader(kind: Any) -> Callable[[str], Any]:
+    """Of each kind its own: many values of one do not drive out the others."""
+    return lru_cache(maxsize=2048)(partial(decode, kind))
 
 
 def decode(kind: type[T], text: str) -> T:

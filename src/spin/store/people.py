@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +13,19 @@ from spin.model.names import ProjectName
 from spin.model.principal import Identity, Principal, Role
 from spin.ports.store import Account, ApiKey, Member, User
 from spin.store.codec import decode, encode
-from spin.store.rows import Rows
+from spin.store.rows import Rows, named
 from spin.store.schema import accounts, api_keys, members, projects, users
+
+_PERSON = (users.c.operator, users.c.uid, users.c.gid, users.c.gids, members.c.project, members.c.role)
+# What every request asks for.
+_PRINCIPAL = select(*_PERSON).outerjoin_from(users, members, members.c.user == users.c.name).where(named(users, "name"))
+_HOLDER = (
+    select(api_keys, *_PERSON)
+    .join_from(api_keys, users, users.c.name == api_keys.c.user)
+    .outerjoin(members, members.c.user == users.c.name)
+    .where(named(api_keys, "id"))
+)
+_PROJECT = select(projects.c.name).where(named(projects, "name"))
 
 
 class People(Rows):
@@ -45,15 +57,8 @@ class People(Rows):
         return None if row is None else row.password_hash
 
     async def principal(self, user: str, key: str | None = None) -> Principal | None:
-        found = await self._all(
-            select(users.c.operator, users.c.uid, users.c.gid, users.c.gids, members.c.project, members.c.role)
-            .outerjoin_from(users, members, members.c.user == users.c.name)
-            .where(users.c.name == user)
-        )
-        if not found:
-            return None
-        memberships = sorted((ProjectName(row.project), Role(row.role)) for row in found if row.project is not None)
-        return Principal(user, found[0].operator, tuple(memberships), key, _identity(found[0]))
+        found = await self._all(_PRINCIPAL, name=user)
+        return _principal(user, found, key) if found else None
 
     async def add_key(self, key: ApiKey, secret_hash: str) -> None:
         """Raises Conflict when the identifier is taken."""
@@ -78,6 +83,10 @@ class People(Rows):
         row = await self._first(select(api_keys).where(api_keys.c.id == id))
         return None if row is None else (_key(row), row.secret_hash)
 
+    async def key_holder(self, id: str) -> tuple[ApiKey, str, Principal] | None:
+        found = await self._all(_HOLDER, id=id)
+        return (_key(found[0]), found[0].secret_hash, _principal(found[0].user, found, id)) if found else None
+
     async def touch_key(self, id: str, when: datetime) -> None:
         await self._change(update(api_keys).where(api_keys.c.id == id).values(last_used=when))
 
@@ -87,6 +96,9 @@ class People(Rows):
 
     async def projects(self) -> tuple[str, ...]:
         return tuple(sorted(row.name for row in await self._all(select(projects.c.name))))
+
+    async def has_project(self, project: str) -> bool:
+        return await self._first(_PROJECT, name=project) is not None
 
     async def add_project(self, project: str, when: datetime) -> None:
         if not await self._add(projects, {"name": project, "created": when}):
@@ -101,7 +113,7 @@ class People(Rows):
         if role is None:
             await self._change(delete(members).where((members.c.project == project) & (members.c.user == user)))
             return
-        if await self._first(select(projects.c.name).where(projects.c.name == project)) is None:
+        if not await self.has_project(project):
             raise NotFound(f"There is no project {project!r}.", project=project)
         if await self._first(select(users.c.name).where(users.c.name == user)) is None:
             raise NotFound(f"There is no user {user!r}.", user=user)
@@ -119,7 +131,7 @@ class People(Rows):
 
     async def set_account(self, project: str, account: Account) -> None:
         """Raises NotFound where there is no such project."""
-        if await self._first(select(projects.c.name).where(projects.c.name == project)) is None:
+        if not await self.has_project(project):
             raise NotFound(f"There is no project {project!r}.", project=project)
         await self._free(account.identity.uid, account=(project, account.name))
         await self._put(accounts, {"project": project, "name": account.name, **_values(account.identity)})
@@ -152,6 +164,12 @@ def _identity(row: Row[Any]) -> Identity | None:
 
 def _values(identity: Identity) -> dict[str, Any]:
     return {"uid": identity.uid, "gid": identity.gid, "gids": encode(identity.gids)}
+
+
+def _principal(user: str, rows: Sequence[Row[Any]], key: str | None) -> Principal:
+    """Of rows with a membership each, or one without any."""
+    memberships = sorted((ProjectName(row.project), Role(row.role)) for row in rows if row.project is not None)
+    return Principal(user, rows[0].operator, tuple(memberships), key, _identity(rows[0]))
 
 
 def _key(row: Row[Any]) -> ApiKey:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, Executable, Row, Table, and_
+from sqlalchemy import ColumnElement, CursorResult, Executable, Row, Select, Table, and_, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,11 +23,19 @@ class Rows:
         self._sealer = sealer
         self._write = write
 
-    async def _all(self, statement: Executable) -> Sequence[Row[Any]]:
-        return (await self._run(statement)).all()
+    async def _all(self, statement: Executable, /, **parameters: Any) -> Sequence[Row[Any]]:
+        return (await self._run(statement, parameters)).all()
 
-    async def _first(self, statement: Executable) -> Row[Any] | None:
-        return (await self._run(statement)).first()
+    async def _first(self, statement: Executable, /, **parameters: Any) -> Row[Any] | None:
+        return (await self._run(statement, parameters)).first()
+
+    async def _all_within(
+        self, statement: Select[Any], table: Table, project: str | None, environment: str | None
+    ) -> Sequence[Row[Any]]:
+        """The rows of a statement that is always the same one, as `within` takes them."""
+        given = {"project": project, "environment": environment}
+        scope = {name: value for name, value in given.items() if value is not None}
+        return await self._all(_scoped(statement, table, *scope), **scope)
 
     async def _change(self, statement: Executable) -> Sequence[Row[Any]]:
         """Run a statement that writes; the rows that it returns, if it has RETURNING.
@@ -44,9 +53,9 @@ class Rows:
             raise RuntimeError("this transaction is for reading; begin(write=True) makes one that may write")
         await self._connection.execute(statement, [dict(row) for row in rows])
 
-    async def _run(self, statement: Executable) -> CursorResult[Any]:
+    async def _run(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
         try:
-            return await self._connection.execute(statement)
+            return await self._connection.execute(statement, parameters or None)
         except (UnicodeEncodeError, OverflowError):  # what SQLite's driver says; the other one's errors come as the database's
             raise unstorable() from None
 
@@ -77,3 +86,17 @@ def within(table: Table, project: str | None, environment: str | None) -> Column
     """The rows of a project, an environment, both, or (None, None) the whole site."""
     wanted = {"project": project, "environment": environment}
     return and_(True, *(table.c[name] == value for name, value in wanted.items() if value is not None))  # noqa: FBT003 -- SQL's TRUE
+
+
+@cache
+def named(table: Table, *names: str) -> ColumnElement[bool]:
+    """The rows whose columns `names` have the values of the parameters called so.
+
+    For statements that are made once and asked often: making one takes longer than SQLite takes to answer it.
+    """
+    return and_(True, *(table.c[name] == bindparam(name) for name in names))  # noqa: FBT003 -- SQL's TRUE
+
+
+@cache
+def _scoped(statement: Select[Any], table: Table, *names: str) -> Select[Any]:
+    return statement.where(named(table, *names))

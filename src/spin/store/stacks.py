@@ -12,9 +12,24 @@ from spin.errors import Conflict
 from spin.model.names import DeploymentKey, EnvironmentName, ProjectName, StackName
 from spin.model.revision import Deployment, Goal, Revision, ServiceWish, Upgrade
 from spin.model.status import DeploymentStatus
-from spin.store.codec import decode, decode_kept, encode
-from spin.store.rows import Rows, of, within
+from spin.store.codec import decode_kept, encode
+from spin.store.rows import Rows, named, of, within
 from spin.store.schema import deployments, revisions, statuses
+
+_KEY = ("project", "environment", "stack")
+# What every request asks for.
+_DEPLOYMENTS = select(deployments)
+_DEPLOYMENT = _DEPLOYMENTS.where(named(deployments, *_KEY))
+_HOLDER = select(*(deployments.c[name] for name in _KEY)).where(named(deployments, "environment", "stack"))
+_REVISION = select(revisions.c.document).where(named(revisions, *_KEY, "number"))
+_REVISIONS = select(revisions.c.document).where(named(revisions, *_KEY)).order_by(revisions.c.number.desc())
+_DESIRED = select(revisions).join_from(
+    deployments,
+    revisions,
+    and_(*(deployments.c[name] == revisions.c[name] for name in _KEY), deployments.c.revision == revisions.c.number),
+)
+_STATUSES = select(statuses)
+_STATUS = _STATUSES.where(named(statuses, *_KEY))
 
 
 class Stacks(Rows):
@@ -22,7 +37,7 @@ class Stacks(Rows):
 
     async def deployments(self, project: str | None = None, environment: str | None = None) -> tuple[Deployment, ...]:
         """Sorted by key."""
-        found = await self._all(select(deployments).where(within(deployments, project, environment)))
+        found = await self._all_within(_DEPLOYMENTS, deployments, project, environment)
         return tuple(sorted((_deployment(row) for row in found), key=lambda d: d.key))
 
     async def generations(self) -> Mapping[DeploymentKey, int]:
@@ -31,12 +46,11 @@ class Stacks(Rows):
         return {_key(row): row.generation for row in found}
 
     async def deployment(self, key: DeploymentKey) -> Deployment | None:
-        row = await self._first(select(deployments).where(of(deployments, key)))
+        row = await self._first(_DEPLOYMENT, **_names(key))
         return None if row is None else _deployment(row)
 
     async def holder(self, environment: str, stack: str) -> DeploymentKey | None:
-        named = and_(deployments.c.environment == environment, deployments.c.stack == stack)
-        row = await self._first(select(deployments.c.project, deployments.c.environment, deployments.c.stack).where(named))
+        row = await self._first(_HOLDER, environment=environment, stack=stack)
         return None if row is None else _key(row)
 
     async def add_deployment(self, deployment: Deployment) -> None:
@@ -69,12 +83,11 @@ class Stacks(Rows):
         await self._change(delete(deployments).where(of(deployments, key)))
 
     async def revision(self, key: DeploymentKey, number: int) -> Revision | None:
-        row = await self._first(select(revisions.c.document).where(of(revisions, key), revisions.c.number == number))
+        row = await self._first(_REVISION, **_names(key), number=number)
         return None if row is None else decode_kept(Revision, row.document)
 
     async def revisions(self, key: DeploymentKey, *, last: int | None = None) -> tuple[Revision, ...]:
-        newest_first = select(revisions.c.document).where(of(revisions, key)).order_by(revisions.c.number.desc())
-        found = await self._all(newest_first.limit(last))
+        found = await self._all(_REVISIONS.limit(last), **_names(key))
         return tuple(decode_kept(Revision, row.document) for row in reversed(found))
 
     async def add_revision(self, key: DeploymentKey, revision: Revision) -> None:
@@ -91,12 +104,8 @@ class Stacks(Rows):
     async def desired_revisions(
         self, project: str | None = None, environment: str | None = None
     ) -> Mapping[DeploymentKey, Revision]:
-        same = and_(
-            *(deployments.c[name] == revisions.c[name] for name in ("project", "environment", "stack")),
-            deployments.c.revision == revisions.c.number,
-        )
-        wanted = select(revisions).join_from(deployments, revisions, same).where(within(deployments, project, environment))
-        return {_key(row): decode_kept(Revision, row.document) for row in await self._all(wanted)}
+        found = await self._all_within(_DESIRED, deployments, project, environment)
+        return {_key(row): decode_kept(Revision, row.document) for row in found}
 
     async def base_revisions(
         self, project: str | None = None, environment: str | None = None
@@ -108,8 +117,8 @@ class Stacks(Rows):
         return {_key(row): decode_kept(Revision, row.document) for row in rows}
 
     async def status(self, key: DeploymentKey) -> DeploymentStatus | None:
-        row = await self._first(select(statuses.c.document).where(of(statuses, key)))
-        return None if row is None else decode(DeploymentStatus, row.document)
+        row = await self._first(_STATUS, **_names(key))
+        return None if row is None else decode_kept(DeploymentStatus, row.document)
 
     async def save_status(self, key: DeploymentKey, status: DeploymentStatus) -> None:
         """Does nothing where the deployment was deleted meanwhile."""
@@ -123,8 +132,8 @@ class Stacks(Rows):
     async def statuses(
         self, project: str | None = None, environment: str | None = None
     ) -> Mapping[DeploymentKey, DeploymentStatus]:
-        found = await self._all(select(statuses).where(within(statuses, project, environment)))
-        return {_key(row): decode(DeploymentStatus, row.document) for row in found}
+        found = await self._all_within(_STATUSES, statuses, project, environment)
+        return {_key(row): decode_kept(DeploymentStatus, row.document) for row in found}
 
 
 def _batched(conditions: Sequence[ColumnElement[bool]]) -> Iterator[Sequence[ColumnElement[bool]]]:
@@ -161,10 +170,10 @@ def _deployment(row: Row[Any]) -> Deployment:
         generation=row.generation,
         revision=row.revision,
         goal=Goal(row.goal),
-        wishes=decode(tuple[ServiceWish, ...], row.wishes),
+        wishes=decode_kept(tuple[ServiceWish, ...], row.wishes),
         remove_volumes=row.remove_volumes,
         created=row.created,
         changed=row.changed,
-        upgrade=None if row.upgrade is None else decode(Upgrade, row.upgrade),
-        numbers=decode(tuple[tuple[str, int], ...], row.numbers),
+        upgrade=None if row.upgrade is None else decode_kept(Upgrade, row.upgrade),
+        numbers=decode_kept(tuple[tuple[str, int], ...], row.numbers),
     )

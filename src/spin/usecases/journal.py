@@ -79,7 +79,7 @@ async def _refused(verb: str, error: SpinError, given: dict[str, Any]) -> None:
     )
     try:
         async with platform.store.begin(write=True) as work:
-            if event.project is not None and event.project not in await work.projects():
+            if event.project is not None and not await work.has_project(event.project):
                 event = replace(event, project=None, cause=f"{error.message} (project {event.project!r})")
             await work.add_events([event])
     except SpinError as failure:  # the person gets the answer all the same

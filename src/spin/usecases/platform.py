@@ -21,6 +21,7 @@ from spin.usecases.guard import REMEMBERED, Guard
 from spin.usecases.log_hub import Hubs
 from spin.usecases.meter import Meter
 from spin.usecases.notify import Notifier
+from spin.usecases.views import Views
 
 
 @dataclass(slots=True)
@@ -66,6 +67,8 @@ class Platform:
     """For what visitors meet there; None where nobody counts it."""
     meter: Meter = field(default_factory=Meter)
     """The last looks at what containers use, in memory only."""
+    views: Views = field(default_factory=Views)
+    """The stacks as they were last shown, in memory only."""
 
     def environment(self, name: str) -> Environment:
         """Raises NotFound, naming the environments there are."""

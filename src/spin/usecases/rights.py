@@ -50,7 +50,7 @@ async def allow(work: UnitOfWork, principal: Principal, action: Action, project:
 async def _visible(work: UnitOfWork, principal: Principal, project: ProjectName) -> bool:
     if principal.role_in(project) is not None:
         return True
-    return principal.operator and _PLAIN.fullmatch(project) is not None and project in await work.projects()
+    return principal.operator and _PLAIN.fullmatch(project) is not None and await work.has_project(project)
 
 
 def allow_site(principal: Principal, action: Action) -> None:

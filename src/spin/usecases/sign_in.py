@@ -56,14 +56,13 @@ async def authenticate(platform: Platform, user: str | None, secret: str) -> Pri
 async def _by_key(platform: Platform, user: str | None, identifier: str, text: str) -> Principal:
     now = platform.clock.now()
     async with platform.store.begin() as work:
-        found = await work.key(identifier)
-        principal = None if found is None else await work.principal(found[0].user, identifier)
+        found = await work.key_holder(identifier)
     good = hmac.compare_digest(key_hash(text), _NO_HASH if found is None else found[1])
-    if found is None or principal is None or not good or (user is not None and user != principal.user):
+    if found is None or not good or (user is not None and user != found[2].user):
         raise NotSignedIn(
             "This API key is not valid, or not any more. Make a new one with `spin key create`, or ask the operators."
         )
-    key = found[0]
+    key, _, principal = found
     if key.expires is not None and key.expires <= now:
         raise NotSignedIn(f"This API key ({key.name}) ended on {key.expires:%Y-%m-%d}. Make a new one with `spin key create`.")
     if key.last_used is None or now - key.last_used >= TOUCH_EVERY:

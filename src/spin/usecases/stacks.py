@@ -11,7 +11,7 @@ from spin.model.names import DeploymentKey, EnvironmentName, ProjectName, StackN
 from spin.model.principal import Principal
 from spin.usecases.platform import Platform
 from spin.usecases.rights import allow, find, no_stack
-from spin.usecases.views import StackView, removed_view, stack_view
+from spin.usecases.views import StackView, removed_view
 
 LONGEST_WAIT = 30.0
 """Seconds a request may wait for news."""
@@ -28,9 +28,7 @@ async def list_stacks(platform: Platform, principal: Principal, project: str, en
         revisions = await work.desired_revisions(name, where)
         statuses = await work.statuses(name, where)
     return tuple(
-        stack_view(platform.site, d, revisions[d.key], statuses.get(d.key))
-        for d in sorted(deployments, key=lambda d: d.key)
-        if d.key in revisions
+        platform.views.view(platform.site, d, revisions[d.key], statuses.get(d.key)) for d in deployments if d.key in revisions
     )
 
 
@@ -42,7 +40,7 @@ async def show_stack(platform: Platform, principal: Principal, project: str, env
         status = await work.status(deployment.key)
     if revision is None:
         raise no_stack(deployment.key)
-    return stack_view(platform.site, deployment, revision, status)
+    return platform.views.view(platform.site, deployment, revision, status)
 
 
 async def watch_stack(

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pydantic import TypeAdapter
 
 from spin.model.finding import Finding
+from spin.model.names import DeploymentKey
 from spin.model.revision import Deployment, Goal, Origin, Revision
 from spin.model.stack import FailureAction, ServiceSpec
 from spin.model.status import DeploymentStatus, Failure, InstanceStatus, Progress, ServiceStatus, State
@@ -169,6 +170,32 @@ def stack_view(site: Site, deployment: Deployment, revision: Revision, status: D
         containers=() if status is None else tuple(_container(i, images) for i in status.instances),
     )
     return _signed(view)
+
+
+KEPT = 4096
+"""Views that are kept: some 10 KiB each."""
+
+
+class Views:
+    """Views of deployments by their key, each kept as long as it is made of the very same values: most that are asked for have not changed
+    since they were last. The store gives the same value for the same text (`spin.store.codec`).
+    """
+
+    def __init__(self, most: int = KEPT) -> None:
+        self._most = most
+        self._kept: dict[DeploymentKey, tuple[Deployment, Revision, DeploymentStatus | None, StackView]] = {}
+
+    def view(self, site: Site, deployment: Deployment, revision: Revision, status: DeploymentStatus | None) -> StackView:
+        """As `stack_view`; always of the same site."""
+        kept = self._kept.get(deployment.key)
+        if kept is not None and kept[1] is revision and kept[2] is status and kept[0] == deployment:
+            return kept[3]
+        made = stack_view(site, deployment, revision, status)
+        self._kept.pop(deployment.key, None)
+        self._kept[deployment.key] = (deployment, revision, status, made)
+        while len(self._kept) > self._most:
+            del self._kept[next(iter(self._kept))]
+        return made
 
 
 def _expected(deployment: Deployment, revision: Revision) -> State:

@@ -17,7 +17,7 @@ import spin.model
 from spin.kit.canonical import canonical_json, digest
 from spin.model.revision import Revision, ServiceWish
 from spin.model.stack import Config, Image, Resources, ServiceSpec, StackSpec
-from spin.store.codec import decode, encode
+from spin.store.codec import decode, decode_kept, encode
 from support.samples import values_of
 
 
@@ -65,6 +65,17 @@ def test_a_number_is_not_taken_for_a_text() -> None:
 def test_tuples_of_values_are_kinds_too() -> None:
     wishes = (ServiceWish("a", stopped=True), ServiceWish("b"))
     assert decode(tuple[ServiceWish, ...], encode(wishes)) == wishes
+
+
+def test_what_is_kept_is_told_apart_by_kind_and_text() -> None:
+    one, other = (encode((ServiceWish("a", stopped=stopped),)) for stopped in (True, False))
+    kept = decode_kept(tuple[ServiceWish, ...], one)
+    assert kept == decode(tuple[ServiceWish, ...], one)
+    assert decode_kept(tuple[ServiceWish, ...], one) is kept
+    assert decode_kept(tuple[ServiceWish, ...], other) == (ServiceWish("a"),)
+    assert decode_kept(tuple[str, ...], encode(())) == decode_kept(tuple[ServiceWish, ...], encode(())) == ()
+    with pytest.raises(ValidationError):
+        decode_kept(tuple[str, ...], one)
 
 
 def test_a_whole_number_of_cores_reads_back_as_a_fraction() -> None:

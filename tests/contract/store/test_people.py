@@ -52,6 +52,8 @@ async def test_after_a_conflict_the_transaction_can_go_on(store: SqlStore) -> No
         await unit.add_project("chemistry", NOW)
     async with store.begin() as unit:
         assert await unit.projects() == ("biology", "chemistry", "physics")
+        assert await unit.has_project("chemistry")
+        assert not await unit.has_project("chem")
 
 
 async def test_an_api_key_is_found_with_the_hash_of_its_secret(store: SqlStore) -> None:
@@ -109,6 +111,26 @@ async def test_a_principal_carries_the_memberships_in_force(store: SqlStore) -> 
         ann = await unit.principal("ann", "k1")
     assert ann == Principal("ann", memberships=(("biology", Role.VIEWER), ("physics", Role.OWNER)), key="k1")
     assert ann.role_in("chemistry") is None
+
+
+async def test_a_key_signs_its_owner_in_with_the_memberships_in_force(store: SqlStore) -> None:
+    key = ApiKey("k1", "ann", "laptop", NOW)
+    async with store.begin(write=True) as unit:
+        await unit.add_key(key, "hash")
+    async with store.begin() as unit:
+        assert await unit.key_holder("k1") == (key, "hash", Principal("ann", key="k1"))
+    async with store.begin(write=True) as unit:
+        await unit.set_member("physics", "ann", Role.OWNER)
+        await unit.set_member("biology", "ann", Role.VIEWER)
+        await unit.set_member("physics", "bob", Role.DEVELOPER)
+    async with store.begin() as unit:
+        ann = await unit.principal("ann", "k1")
+        assert await unit.key_holder("k1") == (key, "hash", ann)
+        assert await unit.key_holder("k2") is None
+    async with store.begin(write=True) as unit:
+        await unit.remove_key("ann", "k1")
+    async with store.begin() as unit:
+        assert await unit.key_holder("k1") is None
 
 
 async def test_a_user_without_memberships_is_a_principal_too(store: SqlStore) -> None:
