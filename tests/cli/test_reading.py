@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spin.cli.logs import harmless
+from spin.cli.logs import shown as for_a_terminal
 from support.fake_api import KEY, FakeApi, Problem, container, service, view
 
 WEB = service("web", urls=["http://web.shop.development.spin.localhost:8080/"], ports=["8081->81/tcp"])
@@ -202,7 +202,7 @@ def test_questions_about_logs_that_cannot_be_meant(api, spin, options: tuple[str
 def test_a_container_cannot_take_over_the_terminal() -> None:
     text = b"\x1b]0;title\x07 \x1b[31mred\x1b[0m \x1b[2J\xff\xc2\x9b31m\ttab\r"
     shown = "\\x1b]0;title\\x07 \x1b[31mred\x1b[0m \\x1b[2J\\xff\\x9b31m\ttab\x1b[0m"
-    assert harmless(text).decode() == shown
+    assert for_a_terminal(text).decode() == shown
 
 
 def test_logs_ask_for_what_was_asked(api, spin) -> None:

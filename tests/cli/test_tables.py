@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from spin.cli.output import for_programs, message
 from spin.cli.tables import Cell, clean, cut, image, short, state, table, width_of
 
 
@@ -58,6 +61,27 @@ def test_wide_characters_count_twice_and_combining_ones_not_at_all() -> None:
 def test_control_characters_do_not_reach_the_terminal() -> None:
     assert clean("a\x1b[31mred\x1b[0m\nb\x07\x9bc") == "ared bc"
     assert table(("A",), [(Cell("x\x1b]0;title\x07y"),)])[1] == "x]0;titley"
+
+
+def test_the_direction_of_writing_is_not_turned() -> None:
+    assert clean("invoice\u202efdp.exe\u2066\u2028\ud800") == "invoicefdp.exe"
+
+
+def test_what_is_said_to_a_person_keeps_its_colours_and_steers_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    message("\x1b[1mbold\x1b[0m\ttab\nnext \x1b]0;title\x07\x1b[2J\x9b5m\u202ex")
+    assert capsys.readouterr().err == "\x1b[1mbold\x1b[0m\ttab\nnext \\x1b]0;title\\x07\\x1b[2J\\x9b5m\\u202ex\n"
+
+
+def test_data_is_harmless_on_a_terminal_and_as_it_is_elsewhere(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = {"log": "\x9b2J\x1b[2J"}
+    assert for_programs(value, json=False, template="{{.log}}")
+    assert capsys.readouterr().out == "\x9b2J\x1b[2J\n"
+    monkeypatch.setattr("spin.cli.output.is_terminal", lambda _: True)
+    assert for_programs(value, json=False, template="{{.log}}")
+    assert for_programs(value, json=True, template=None)
+    assert capsys.readouterr().out == '\\x9b2J\\x1b[2J\n{\n  "log": "\\x9b2J\\u001b[2J"\n}\n'
 
 
 def test_ids_are_short_and_digests_lose_their_algorithm() -> None:

@@ -18,6 +18,7 @@ from spin.cli.options import EnvironmentOption, ProjectOption
 from spin.cli.output import message
 from spin.cli.refs import Ref, parse_ref
 from spin.cli.session import Session
+from spin.cli.tables import clean
 from spin.cli.untar import unpack
 from spin.client import Stack
 from spin.client.shapes import FileView
@@ -99,7 +100,8 @@ def _copy_out(stack: Stack, remote: Remote, target: str) -> str:
     with stack.read_files(path, service=service, slot=slot) as stream:
         stream.begin()
         count = _through_pipe(
-            lambda write: stream.carry(None, {STDOUT: write}), lambda read: unpack(read, folder, rename, message)
+            lambda write: stream.carry(None, {STDOUT: write}),
+            lambda read: unpack(read, folder, rename, lambda text: message(clean(text))),
         )
     return f"{count} {'file' if count == 1 else 'files'} from {found['container']}:{remote.path}"
 

@@ -14,7 +14,7 @@ from spin.cli.options import EnvironmentOption, JsonOption, ProjectOption
 from spin.cli.output import colours, is_terminal, message, now
 from spin.cli.refs import parse_ref
 from spin.cli.session import Session
-from spin.cli.tables import paint, short
+from spin.cli.tables import harmless, paint, short
 from spin.cli.times import since as point
 from spin.client.logs import LogBlock
 from spin.model.log import TIME_LENGTH, for_programs
@@ -22,8 +22,6 @@ from spin.model.streams import STDERR
 
 _PALETTE = ("cyan", "yellow", "green", "red")
 _TEXT = TIME_LENGTH + 1
-_COLOUR = re.compile(r"(\x1b\[[0-9;:]*m)")
-_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _RESET = "\x1b[0m"
 
 
@@ -133,7 +131,7 @@ class _Printer:
     def _text(self, block: LogBlock, lines: list[bytes], stream: TextIO) -> bytes:
         prefix = self._prefix(block, stream).encode() if self._names else b""
         if is_terminal(stream) and not self._raw:
-            lines = [line[:_TEXT] + harmless(line[_TEXT:]) for line in lines]
+            lines = [line[:_TEXT] + shown(line[_TEXT:]) for line in lines]
         shown = lines if self._timestamps else [line[_TEXT:] for line in lines]
         return prefix + (b"\n" + prefix).join(shown) + b"\n"
 
@@ -144,11 +142,10 @@ class _Printer:
         return paint(f"{name:{self._width}} | ", colour, colours=colours(stream))
 
 
-def harmless(text: bytes) -> bytes:
-    """For a terminal: colours stay, every other control sequence is shown instead of obeyed."""
-    parts = _COLOUR.split(text.removesuffix(b"\r").decode(errors="backslashreplace"))
-    parts[::2] = [_CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", part) for part in parts[::2]]
-    return ("".join(parts) + (_RESET if len(parts) > 1 else "")).encode()
+def shown(text: bytes) -> bytes:
+    """A line for a terminal."""
+    line = text.removesuffix(b"\r").decode(errors="backslashreplace")
+    return (harmless(line) + (_RESET if "\x1b[" in line else "")).encode()
 
 
 def _view(block: LogBlock, line: bytes) -> dict[str, str | None]:

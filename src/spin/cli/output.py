@@ -17,8 +17,8 @@ from spin.cli.tables import Cell
 
 
 def message(text: str = "") -> None:
-    """A line for the person at the keyboard."""
-    print(text, file=sys.stderr, flush=True)
+    """A line for the person at the keyboard. What names and errors of elsewhere hold does not steer the terminal."""
+    print(tables.harmless(text), file=sys.stderr, flush=True)
 
 
 def data(text: str) -> None:
@@ -32,7 +32,7 @@ def data(text: str) -> None:
 
 def json_data(value: Any) -> None:
     """Data for programs."""
-    data(json.dumps(value, indent=2, ensure_ascii=False))
+    data(_seen(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
 def for_programs(value: Any, *, json: bool, template: str | None) -> bool:
@@ -45,10 +45,15 @@ def for_programs(value: Any, *, json: bool, template: str | None) -> bool:
         from spin.cli.templates import fill  # noqa: PLC0415 - brings the template engine, which few need
 
         for text in fill(template, value if isinstance(value, list) else [value]):
-            data(text)
+            data(_seen(text))
     else:
         return False
     return True
+
+
+def _seen(text: str) -> str:
+    """Data as it is for programs; on a terminal, nothing of it steers that."""
+    return tables.harmless(text) if is_terminal(sys.stdout) else text
 
 
 def is_terminal(stream: TextIO) -> bool:

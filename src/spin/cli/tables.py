@@ -12,7 +12,11 @@ SHORT_ID = 12
 GAP = "  "
 LEAST_WIDTH = 12
 """Columns that a cut text keeps."""
-_CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x1f\x7f-\x9f]")
+_COLOUR = re.compile(r"(\x1b\[[0-9;:]*m)")
+_TURNS = "\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+"""Line breaks of Unicode's own, what turns the direction of writing, and halves of characters."""
+_CONTROL = re.compile(rf"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x1f\x7f-\x9f{_TURNS}]")
+_OBEYED = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_TURNS}]")
 
 _CODES = {"green": "32", "yellow": "33", "red": "31", "dim": "2", "bold": "1", "cyan": "36"}
 _COLOURS = {
@@ -53,6 +57,20 @@ class Cell:
 def clean(text: str) -> str:
     """`text` on one line, without control characters: what a container printed must not steer the terminal."""
     return _CONTROL.sub("", text.replace("\n", " ").replace("\t", " "))
+
+
+def harmless(text: str) -> str:
+    """`text` for a terminal: colours, tabs and line breaks stay; every other control character is shown instead of obeyed."""
+    if not _OBEYED.search(text):
+        return text
+    parts = _COLOUR.split(text)
+    parts[::2] = [_OBEYED.sub(_shown, part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def _shown(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
 
 
 def width_of(text: str) -> int:

@@ -13,6 +13,7 @@ import shutil
 import stat
 import tarfile
 from collections.abc import Callable, Iterator
+from itertools import dropwhile
 from pathlib import Path
 from typing import IO
 
@@ -107,14 +108,12 @@ def _parts(name: str) -> list[str]:
 
 
 def _leads_out(parts: list[str], target: str) -> bool:
-    depth = len(parts) - 1
-    if target.startswith("/"):
-        return True
-    for part in target.split("/"):
-        depth += -1 if part == ".." else 0 if part in ("", ".") else 1
-        if depth < 0:
-            return True
-    return False
+    """Whether a link at `parts` may lead out of the folder: `..` counts from where the link lies, so it may stand at the beginning only;
+    what stands before a later one may be a link itself.
+    """
+    steps = [part for part in target.split("/") if part not in ("", ".")]
+    up = len(steps) - len(list(dropwhile(lambda step: step == "..", steps)))
+    return target.startswith("/") or up > len(parts) - 1 or ".." in steps[up:]
 
 
 @contextlib.contextmanager

@@ -87,6 +87,19 @@ def test_a_link_that_leads_out_is_left_out_and_nothing_is_written_through_it(fol
     assert not (folder / "door").is_symlink()
 
 
+def test_a_link_by_way_of_another_link_leads_out_no_better(folder: Path) -> None:
+    packed = tar(
+        (member("a/b/file"), b"x"),
+        link("a/b/up", "../.."),
+        link("a/b/door", "up/../out"),  # by its words within the folder; `up` makes it the folder beside
+        link("a/b/near", "../../a/./b/file"),
+    )
+    said = take(packed, folder)
+    assert [text.partition(":")[0] for text in said] == ["a/b/door"]
+    assert (folder / "a/b/up").is_symlink()
+    assert (folder / "a/b/near").read_text() == "x"
+
+
 def test_nothing_is_written_through_links_that_lead_within_or_that_were_there(folder: Path) -> None:
     (folder / "old").symlink_to(folder.parent / "out")
     with pytest.raises(Failed, match="through a link"):
