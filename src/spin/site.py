@@ -110,6 +110,8 @@ class Limits:
     """A one-off container (`spin run`) is ended after this time, seconds; 0 = never."""
     streams: int = 500
     """Most terminals, pipes and forwarded connections at a time on the whole site."""
+    streams_of_person: int = 200
+    """Most of them of one person."""
     progress_seconds: int = 600
     """An upgrade in which nothing has moved for this long has failed, seconds."""
 

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 import spin
 from spin.api.context import PREFIX
-from spin.api.middleware import BodyLimit, Frame, JsonLimit, SignIn
+from spin.api.middleware import Bodies, BodyLimit, Frame, SignIn
 from spin.api.openapi import Api
 from spin.api.problems import on_http_error, on_invalid_request, on_spin_error
 from spin.api.routers import (
@@ -47,7 +47,7 @@ def build(platform: Platform, *, extra_routers: Sequence[APIRouter] = ()) -> Fas
     app = _api()
     app.state.platform = platform
     # The last one added is the outermost.
-    app.add_middleware(JsonLimit)
+    app.add_middleware(Bodies)
     app.add_middleware(SignIn, platform=platform)
     app.add_middleware(BodyLimit)
     app.add_middleware(Frame)

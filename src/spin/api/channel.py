@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -18,15 +18,6 @@ from spin.errors import Failed, InvalidInput, SpinError
 from spin.model.streams import CHUNK, CONTROL_BYTES, STDERR, STDIN, STDOUT, SUBPROTOCOL, WINDOW, Size
 from spin.ports.streams import Stream
 
-SERVER: Mapping[str, Any] = {
-    "ws": "websockets-sansio",
-    "ws_max_size": CHUNK + CONTROL_BYTES,
-    "ws_per_message_deflate": False,
-    "ws_ping_interval": 20.0,
-    "ws_ping_timeout": 90.0,
-}
-"""How uvicorn serves WebSockets: no compression, which costs more than it saves; a ping often enough for proxies that cut what is idle
-for a minute; and a client that has not answered one for long has vanished."""
 OPENING_SECONDS = 30.0
 """Within which a client says what it wants."""
 SMALLEST_WINDOW = 4096

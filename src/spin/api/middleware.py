@@ -1,6 +1,6 @@
 """What surrounds every request: an identifier, a limit on its body, who is asking, and an answer even when a bug strikes.
 
-Plain ASGI: nothing here holds back a response, or reads ahead a body that is not JSON, so streams keep their back-pressure.
+Plain ASGI: nothing here holds back a response, so streams keep their back-pressure.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import binascii
 import re
 import time
 import uuid
+from collections import Counter
 
 import structlog
 from fastapi import HTTPException
@@ -20,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from spin.api.metrics import REQUESTS, SECONDS
 from spin.api.problems import from_error, problem
-from spin.errors import Failed, InvalidInput, NotSignedIn, SpinError
+from spin.errors import Failed, InvalidInput, NotSignedIn, SpinError, Unavailable
 from spin.model.event import Caller
 from spin.model.principal import Principal
 from spin.usecases.journal import caller
@@ -34,6 +35,13 @@ BODY_LIMIT = 10 * 1024 * 1024
 MOST_PARTS = 300_000
 """Entries of all lists and objects of a JSON body: the largest document (`spin.api.schemas`) with the positions of its keys. A body
 within the limit of bytes could hold millions, each of which takes a hundred bytes of memory."""
+BODIES_OF_PERSON = 32 * 1024 * 1024
+"""Bytes of all bodies of one person's requests that are under way."""
+LARGE = 1024 * 1024
+"""Bytes from which on a body is a large one: as values it may take a hundred MiB."""
+LARGE_AT_ONCE = 4
+AT_ONCE = 400
+"""Requests and streams of one person that are under way: a fifth of what the server serves at a time."""
 PREFIX = "/api/"
 OPEN = frozenset({"/api/v1/site", "/api/v1/openapi.json"})
 """Addresses below the prefix that need no credentials. All others do, also those that do not exist."""
@@ -146,24 +154,61 @@ class BodyLimit:
         await self._app(scope, limited, send)
 
 
-class JsonLimit:
-    """Ends what would take much more memory as values than it does as text, before it is read. Stands behind the sign-in."""
+class Bodies:
+    """Reads whole bodies, of people who have signed in; of each only so much at a time, and only a few large ones are worked on at once.
+    Ends what would take much more memory as values than it does as text.
+    """
 
-    def __init__(self, app: ASGIApp, most: int = MOST_PARTS) -> None:
+    def __init__(self, app: ASGIApp, most_parts: int = MOST_PARTS, share: int = BODIES_OF_PERSON) -> None:
         self._app = app
-        self._most = most
+        self._most_parts = most_parts
+        self._share = share
+        self._held: Counter[str] = Counter()
+        """Bytes, by person."""
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _may_be_json(Headers(scope=scope)):
-            await self._app(scope, receive, send)
+        if scope["type"] != "http" or not is_guarded(scope["path"]) or not _has_body(Headers(scope=scope)):
+            await self._app(scope, receive, send)  # what strangers send is not read at all
             return
+        person = scope["state"]["principal"].user
+        taken = 0
+
+        async def limited() -> Message:
+            nonlocal taken
+            message = await receive()
+            size = len(message.get("body", b""))
+            self._held[person] += size
+            taken += size
+            if self._held[person] > self._share:
+                said = f"More than {self._share // 1024**2} MiB of your requests are under way. Try again when they are answered."
+                raise HTTPException(429, said, {"Retry-After": "1", "Connection": "close"})
+            return message
+
+        try:
+            await self._read(scope, limited, send)
+        finally:
+            self._held[person] -= taken
+            if not self._held[person]:
+                del self._held[person]
+
+    async def _read(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body = await _whole(receive)
         except HTTPException as error:  # too large: this far out nobody else answers it
-            await problem(error.status_code, InvalidInput.code, error.detail, headers=error.headers)(scope, receive, send)
+            code = Unavailable.code if error.status_code == 429 else InvalidInput.code
+            await problem(error.status_code, code, error.detail, headers=error.headers)(scope, receive, send)
             return
-        if parts(body) > self._most and await asyncio.to_thread(parts_outside_strings, body) > self._most:
-            detail = f"The request is not valid: it has more than {self._most} entries."
+        if len(body) < LARGE:
+            await self._checked(scope, body, receive, send)
+            return
+        async with self._large:
+            await self._checked(scope, body, receive, send)
+
+    async def _checked(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        most = self._most_parts
+        if parts(body) > most and await asyncio.to_thread(parts_outside_strings, body) > most:
+            detail = f"The request is not valid: it has more than {most} entries."
             await problem(422, InvalidInput.code, detail)(scope, receive, send)
             return
         whole: Message | None = {"type": "http.request", "body": body, "more_body": False}
@@ -202,10 +247,8 @@ def parts_outside_strings(json: bytes) -> int:
     return parts(_STRING.sub(b"", json))
 
 
-def _may_be_json(headers: Headers) -> bool:
-    """What the framework may read as JSON: what says so, or says nothing."""
-    kind = headers.get("content-type", "json")
-    return "json" in kind.lower() and ("content-length" in headers or "transfer-encoding" in headers)
+def _has_body(headers: Headers) -> bool:
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
 def is_guarded(path: str) -> bool:
@@ -216,9 +259,11 @@ def is_guarded(path: str) -> bool:
 class SignIn:
     """Finds out who asks, before a byte of the body is read: an endpoint cannot be left open by mistake."""
 
-    def __init__(self, app: ASGIApp, platform: Platform) -> None:
+    def __init__(self, app: ASGIApp, platform: Platform, at_once: int = AT_ONCE) -> None:
         self._app = app
         self._platform = platform
+        self._at_once = at_once
+        self._open: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket") and is_guarded(scope["path"]):
@@ -229,7 +274,25 @@ class SignIn:
                 return
             scope.setdefault("state", {})["principal"] = principal
             caller.set(_caller(scope))
+            await self._shared(principal.user, scope, receive, send)
+            return
         await self._app(scope, receive, send)
+
+    async def _shared(self, person: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Nobody takes the server for himself: of each person only so many requests are answered at a time."""
+        if self._open[person] >= self._at_once:
+            said = (
+                f"{self._at_once} requests of yours are under way, and no more are taken. Try again when one of them has ended."
+            )
+            await problem(429, Unavailable.code, said, headers={"Retry-After": "1"})(scope, receive, send)
+            return
+        self._open[person] += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._open[person] -= 1
+            if not self._open[person]:
+                del self._open[person]
 
 
 def _caller(scope: Scope) -> Caller:

@@ -249,7 +249,6 @@ class _Server(uvicorn.Server):
                 server_header=False,
                 timeout_graceful_shutdown=GOODBYE,
                 timeout_keep_alive=30,
-                limit_concurrency=1000,
                 **SERVER,
             )
         )

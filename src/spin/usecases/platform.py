@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from spin.errors import NotFound
+from spin.errors import NotFound, Unavailable
 from spin.kit.clock import Clock
 from spin.model.names import DeploymentKey
 from spin.ports.edge import Edge
@@ -16,7 +17,7 @@ from spin.ports.images import Images
 from spin.ports.logs import LogArchive
 from spin.ports.passwords import Passwords
 from spin.ports.store import Store
-from spin.site import Environment, Site
+from spin.site import Environment, Limits, Site
 from spin.usecases.guard import REMEMBERED, Guard
 from spin.usecases.log_hub import Hubs
 from spin.usecases.meter import Meter
@@ -29,7 +30,26 @@ class Streams:
     """Terminals, pipes and connections to containers that are open now."""
 
     count: int = 0
+    of: Counter[str] = field(default_factory=Counter)
+    """How many of them are whose."""
     noted: OrderedDict[str, datetime] = field(default_factory=OrderedDict)
+
+    @contextmanager
+    def one_more(self, person: str, limits: Limits) -> Iterator[None]:
+        """Counts a stream of `person` for a block. Raises Unavailable where there are too many."""
+        if self.count >= limits.streams:
+            raise Unavailable(f"This site has {limits.streams} streams open, and allows no more at a time. Try again later.")
+        if self.of[person] >= limits.streams_of_person:
+            raise Unavailable(f"You have {limits.streams_of_person} streams open, and no more are allowed at a time. Close some.")
+        self.count += 1
+        self.of[person] += 1
+        try:
+            yield
+        finally:
+            self.count -= 1
+            self.of[person] -= 1
+            if not self.of[person]:
+                del self.of[person]
 
     def may_note(self, text: str, now: datetime) -> bool:
         """Whether that is to be written into the journal: once a minute, however often it happens."""

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from spin.access import Action
 from spin.api.channel import Channel, Gone, watched
 from spin.api.context import PREFIX, EnvironmentPath, Person, ProjectPath, StackPath, ThePlatform
-from spin.errors import InvalidInput, NotFound, SpinError, Unavailable
+from spin.errors import InvalidInput, NotFound, SpinError
+from spin.model.principal import Principal
 from spin.model.streams import Command, Size
 from spin.ports.streams import Stream
 from spin.usecases.platform import Platform
@@ -76,6 +77,7 @@ def _command(opening: dict[str, Any], *, needed: bool) -> Command:
 
 async def _serve(
     platform: Platform,
+    person: Principal,
     socket: WebSocket,
     opened: Callable[[dict[str, Any]], AbstractAsyncContextManager[Stream]],
     longest: float = 0,
@@ -83,23 +85,19 @@ async def _serve(
 ) -> None:
     """Accept, open what `opened` makes of the first message, carry it, and tell how it ended."""
     limits = platform.site.limits
-    if platform.streams.count >= limits.streams:
-        raise Unavailable(f"This site has {limits.streams} streams open, and allows no more at a time. Try again later.")
-    platform.streams.count += 1
     channel: Channel | None = None
-    try:
-        with contextlib.suppress(Gone):
-            channel = await Channel.accept(socket)
-            opening = await channel.opening()
-            async with opened(opening) as stream:
-                await watched(channel, channel.carry(stream, **ready), idle=limits.idle_seconds, longest=longest)
-            await channel.close()
-    except SpinError as error:
-        if channel is None:
-            raise
-        await channel.fail(error)
-    finally:
-        platform.streams.count -= 1
+    with platform.streams.one_more(person.user, limits):
+        try:
+            with contextlib.suppress(Gone):
+                channel = await Channel.accept(socket)
+                opening = await channel.opening()
+                async with opened(opening) as stream:
+                    await watched(channel, channel.carry(stream, **ready), idle=limits.idle_seconds, longest=longest)
+                await channel.close()
+        except SpinError as error:
+            if channel is None:
+                raise
+            await channel.fail(error)
 
 
 @router.websocket("/exec")
@@ -115,7 +113,9 @@ async def ws_exec(
 ) -> None:
     """Run a command in a container."""
     found = await exec_target(platform, person, project, environment, stack, service=service, slot=slot)
-    await _serve(platform, socket, lambda o: found.exec(_command(o, needed=True)), container=found.name, others=found.others)
+    await _serve(
+        platform, person, socket, lambda o: found.exec(_command(o, needed=True)), container=found.name, others=found.others
+    )
 
 
 @router.websocket("/run")
@@ -131,7 +131,9 @@ async def ws_run(
     """Run a command in a one-off container beside a service."""
     found = await one_off(platform, person, project, environment, stack, service=service)
     longest = platform.site.limits.run_seconds
-    await _serve(platform, socket, lambda o: found.run(_command(o, needed=False)), longest, container=found.name, others=0)
+    await _serve(
+        platform, person, socket, lambda o: found.run(_command(o, needed=False)), longest, container=found.name, others=0
+    )
 
 
 @router.websocket("/forward")
@@ -148,7 +150,7 @@ async def ws_forward(
 ) -> None:
     """One TCP connection to a container."""
     found = await port_target(platform, person, project, environment, stack, port=port, service=service, slot=slot)
-    await _serve(platform, socket, lambda _: found.dial(port), container=found.name, others=found.others)
+    await _serve(platform, person, socket, lambda _: found.dial(port), container=found.name, others=found.others)
 
 
 @router.websocket("/files/read")
@@ -165,7 +167,7 @@ async def ws_read_files(
 ) -> None:
     """A file or directory of a container, as a tar stream."""
     found = await files_target(platform, person, project, environment, stack, path=path, into=False, service=service, slot=slot)
-    await _serve(platform, socket, lambda _: found.read_files(path), container=found.name, others=found.others)
+    await _serve(platform, person, socket, lambda _: found.read_files(path), container=found.name, others=found.others)
 
 
 @router.websocket("/files/write")
@@ -182,7 +184,7 @@ async def ws_write_files(
 ) -> None:
     """A tar stream that is unpacked in a directory of a container."""
     found = await files_target(platform, person, project, environment, stack, path=path, into=True, service=service, slot=slot)
-    await _serve(platform, socket, lambda _: found.write_files(path), container=found.name, others=found.others)
+    await _serve(platform, person, socket, lambda _: found.write_files(path), container=found.name, others=found.others)
 
 
 class FileView(BaseModel):
