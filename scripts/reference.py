@@ -137,7 +137,7 @@ def site_file() -> str:
 
 def rule_settings() -> Iterator[str]:
     """What `[rules.<code>]` may hold: the rules whose severity may be chosen, and the parameters of each."""
-    found = [rule for rule in pages.catalogue().values() if isinstance(rule, Rule)]
+    found = [rule for rule in pages.catalogue().values() if rule.adjustable]
     yield f"## `[rules.<code>]`\n\n{RULE_SETTINGS_INTRODUCTION}"
     yield from ("| rule | severity | may be |", "| --- | --- | --- |")
     for rule in found:
@@ -147,7 +147,7 @@ def rule_settings() -> Iterator[str]:
     yield "\nWhat rules go by:\n"
     yield from ("| rule | key | default | meaning |", "| --- | --- | --- | --- |")
     for rule in found:
-        for parameter in rule.parameters:
+        for parameter in rule.parameters if isinstance(rule, Rule) else ():
             beyond = f" At most: {codes(list(parameter.within))}." if parameter.within else ""
             link = f"[`{rule.code}`](../rules/{rule.code}.md)"
             yield f"| {link} | `{parameter.name}` | {toml(parameter.default)} | {cell(parameter.meaning)}{beyond} |"
@@ -162,7 +162,8 @@ def table(heading: str, item: Any) -> str:
 
 RULE_SETTINGS_INTRODUCTION = """How severe a rule is, and the numbers and lists that it goes by, by its [code](../rules/README.md).
 `off` is a severity too: the rule is not looked at. A refusal that protects the host or other people's stacks cannot be made
-weaker; the platform does not start with a file that tries.
+weaker; the platform does not start with a file that tries. Rules about Dockerfiles (`dockerfile-…`) go by this file, too: `spin check`
+asks the platform how severe they are, and ends with status 3 where one refuses. No change is stopped, as the platform sees images only.
 
 ```toml
 [rules.latest]

@@ -8,11 +8,10 @@ from difflib import get_close_matches
 from spin import compose, dockerfile, policy
 from spin.errors import NotFound
 from spin.kit.text import plain, quoted
-from spin.model.finding import Description, Severity
+from spin.model.finding import SEVERITY, Description, Severity
 from spin.policy import Rule
-from spin.policy.case import SEVERITY
-from spin.policy.settings import severities
-from spin.site import Site
+from spin.policy.settings import checked, severities
+from spin.site import Site, parse_site
 
 FOLDER = "docs/rules"
 """Where the pages are, in the repository."""
@@ -22,6 +21,13 @@ def catalogue() -> dict[str, Description]:
     """Every code that a finding can have, sorted."""
     found = (*policy.DESCRIPTIONS, *compose.NOTICES, *dockerfile.DESCRIPTIONS)
     return {description.code: description for description in sorted(found, key=lambda d: d.code)}
+
+
+def read_site(text: str, source: str = "spin.toml") -> Site:
+    """The site described by TOML `text`, its rules too. Raises InvalidInput naming the key and `source`."""
+    site = parse_site(text, source)
+    checked(site, catalogue().values(), source)
+    return site
 
 
 def described(code: str) -> Description:
@@ -39,6 +45,11 @@ def severity_on(site: Site, description: Description) -> str:
     return str(site.rules.get(description.code, {}).get(SEVERITY, description.severity.value))
 
 
+def severities_on(site: Site) -> dict[str, str]:
+    """How severe each rule is on the site, by code."""
+    return {code: severity_on(site, description) for code, description in catalogue().items()}
+
+
 def page_name(code: str) -> str:
     """Name of the rule's page, from the top of the repository."""
     return f"{FOLDER}/{code}.md"
@@ -54,8 +65,7 @@ def _body(description: Description) -> Iterator[str]:
     yield f"{description.why}\n"
     if isinstance(description, Rule | dockerfile.Rule):
         yield f"> {shown(description.message)}\n>\n> {shown(description.instead)}\n"
-    if isinstance(description, Rule):
-        yield from _settings(description)
+    yield from _settings(description)
     if description.site:
         yield f"With this in the site file:\n\n```toml\n{description.site}```\n"
     if description.example == description.fixed:
@@ -65,11 +75,12 @@ def _body(description: Description) -> Iterator[str]:
         yield f"## What to write\n\n```{description.language}\n{description.fixed}```\n"
 
 
-def _settings(rule: Rule) -> Iterator[str]:
+def _settings(rule: Description) -> Iterator[str]:
     """What a site may choose."""
     may_be = [f"`{name}`" for name in severities(rule) if name != rule.severity.value]
-    lines = [f"- `severity`: may also be {', '.join(may_be)}."] if may_be else []
-    for parameter in rule.parameters:
+    refusal = " With `refuse`, `spin check` ends with status 3." if rule.language == "dockerfile" else ""
+    lines = [f"- `severity`: may also be {', '.join(may_be)}.{refusal}"] if may_be else []
+    for parameter in rule.parameters if isinstance(rule, Rule) else ():
         default = (
             ", ".join(f"`{item}`" for item in parameter.default) if isinstance(parameter.default, tuple) else parameter.default
         )
@@ -81,7 +92,7 @@ def _settings(rule: Rule) -> Iterator[str]:
 def _consequence(description: Description) -> str:
     if description.language == "dockerfile":
         word = "A convention; `spin check` shows it" if description.severity is Severity.ADVISE else "`spin check` shows it"
-        return f"Severity: **{description.severity.value}**. {word}, and nothing else: a Dockerfile stops no change."
+        return f"Severity: **{description.severity.value}**. {word}. A Dockerfile stops no change: the platform judges images."
     match description.severity:
         case Severity.REFUSE:
             return "Severity: **refuse**. It stops the change; nothing is created."

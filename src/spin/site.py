@@ -214,7 +214,7 @@ class Site:
 
 
 def parse_site(text: str, source: str = "spin.toml") -> Site:
-    """The site described by TOML `text`, but for its `rules`, which `spin.policy.read_site` looks at.
+    """The site described by TOML `text`, but for its `rules`, which `spin.rules.read_site` looks at.
 
     Raises InvalidInput naming the key (and `source`) for anything it does not know.
     """

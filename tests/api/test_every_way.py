@@ -10,7 +10,7 @@ import pytest
 
 from spin.model.finding import Severity
 from spin.model.revision import Origin
-from spin.policy import read_site
+from spin.rules import read_site
 from support.api import SITE, World, path, submission, web
 
 SOURCES = Path(__file__).resolve().parents[2] / "src" / "spin"

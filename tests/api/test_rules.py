@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from spin.policy import read_site
-from spin.rules import catalogue
+from spin.rules import catalogue, read_site
 from support.api import World
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spin.policy import read_site
+from spin.rules import read_site
 from support.api import World, path, submission
 
 

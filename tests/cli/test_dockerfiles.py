@@ -193,3 +193,55 @@ def test_what_the_local_engine_knows_of_a_base_counts(alone, check, monkeypatch)
 def test_other_commands_do_not_load_the_parser() -> None:
     code = "import sys, spin.cli.check, spin.cli.entry; sys.exit('dockerfile' in sys.modules)"
     assert os.spawnl(os.P_WAIT, sys.executable, sys.executable, "-c", code) == 0
+
+
+def severities_found(findings: list[dict[str, Any]]) -> dict[str, str]:
+    return {f["rule"]: f["severity"] for f in findings}
+
+
+SITE = '[rules.dockerfile-root]\nseverity = "refuse"\n[rules.dockerfile-healthcheck]\nseverity = "off"\n'
+ROUGH = 'FROM debian:13-slim\nUSER root\nCMD ["x"]\n'
+
+
+def test_a_site_file_says_how_severe_the_rules_about_dockerfiles_are(alone, anonymous) -> None:
+    (alone / "spin.toml").write_text(SITE)
+    (alone / "Dockerfile").write_text(ROUGH)
+    usual = json.loads(anonymous("check", "Dockerfile", "--json").out)["findings"]
+    assert severities_found(usual) == {"dockerfile-root": "warn", "dockerfile-healthcheck": "advise"}
+    done = anonymous("check", "Dockerfile", "--site", "spin.toml", "--json")
+    assert severities_found(json.loads(done.out)["findings"]) == {"dockerfile-root": "refuse"}
+    assert done.status == 3
+    assert done.err == "spin: Dockerfile: the site refuses Dockerfiles like this (1 of 1 findings).\n"
+
+
+def test_so_it_does_for_dockerfiles_of_services(alone, anonymous) -> None:
+    (alone / "spin.toml").write_text(SITE)
+    (alone / "Dockerfile").write_text(ROUGH)
+    (alone / "compose.yaml").write_text("services: {app: {build: ., image: 'app:1', healthcheck: {test: [CMD, x]}}}\n")
+    done = anonymous("check", "--site", "spin.toml", "--json")
+    assert severities_found(json.loads(done.out)["findings"])["dockerfile-root"] == "refuse"
+    assert done.status == 3
+
+
+def test_a_platform_is_asked_how_severe_they_are_there_and_only_where_there_is_a_dockerfile(api, home, spin, monkeypatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    there = {"dockerfile-root": "refuse", "dockerfile-healthcheck": "off", "dockerfile-later": "unheard-of"}
+    api.answers["GET", "/rules"] = [{"code": c, "severity": severity, "title": "", "page": ""} for c, severity in there.items()]
+    (home / "compose.yaml").write_text("services: {app: {image: 'app:1'}}\n")
+    assert spin("check").status == 0
+    assert "/api/v1/rules" not in [seen.path for seen in api.seen]
+    (home / "Dockerfile").write_text(ROUGH)
+    (home / "compose.yaml").write_text("services: {app: {build: ., image: 'app:1'}, again: {build: ., image: 'app:1'}}\n")
+    assert spin("check", "Dockerfile", "-f", "compose.yaml").status == 3
+    assert [seen.path for seen in api.seen].count("/api/v1/rules") == 1
+    done = spin("check", "Dockerfile", "--json")
+    assert severities_found(json.loads(done.out)["findings"]) == {"dockerfile-root": "refuse"}
+    assert done.status == 3
+
+
+def test_where_the_platform_does_not_answer_the_rules_are_as_they_come(alone, spin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPIN_URL", "http://127.0.0.1:1")
+    (alone / "Dockerfile").write_text(ROUGH)
+    done = spin("check", "Dockerfile", "--json")
+    assert severities_found(json.loads(done.out)["findings"])["dockerfile-root"] == "warn"
+    assert "Dockerfiles are reviewed by the default rules instead." in done.err

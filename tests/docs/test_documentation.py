@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from spin import compose, policy
+from spin import compose, policy, rules
 from spin.cli import commands
 from spin.cli.lazy import Noun
 from spin.diagram import Surroundings, mermaid, picture
@@ -125,7 +125,7 @@ def test_the_table_of_packages_is_the_import_rule() -> None:
 @pages
 def test_site_files_in_examples_are_valid(page: Path) -> None:
     for block in re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
-        policy.read_site(block, page.name)
+        rules.read_site(block, page.name)
 
 
 def test_the_picture_of_the_example_is_what_the_command_draws() -> None:

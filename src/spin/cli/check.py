@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any
 
 import typer
 
 from spin import compose, policy, rules
+from spin import dockerfile as dockerfile_rules
 from spin.cli import dockerfiles as reviewed
 from spin.cli import files as compose_files
 from spin.cli import reports
+from spin.cli.dockerfiles import Severities
 from spin.cli.failures import finding_line
 from spin.cli.inputs import read_text
 from spin.cli.invalid import finding_of
@@ -22,7 +26,10 @@ from spin.cli.reports import Format
 from spin.cli.session import Session
 from spin.errors import InvalidInput, NotSignedIn, Refused, Unavailable
 from spin.kit.canonical import primitive
+from spin.policy.settings import SEVERITIES
 from spin.site import Site
+
+_OF_DOCKERFILES = frozenset(rule.code for rule in dockerfile_rules.RULES)
 
 ANY_PROJECT = "default"
 """Stands for the project in image names where nobody is signed in."""
@@ -52,9 +59,10 @@ def check(
     """Check a Compose file against the site's rules; change nothing.
 
     The Dockerfiles that its services are built from are reviewed too, and a Dockerfile that is named is reviewed alone
-    (`Dockerfile`, `Dockerfile.web`, `web.Dockerfile`, `Containerfile`); what is found in them stops nothing.
+    (`Dockerfile`, `Dockerfile.web`, `web.Dockerfile`, `Containerfile`); what is found in them stops nothing but this check,
+    and that only where the site says so.
 
-    All findings come at once. Exit status 3 if one of them would stop `spin up`. Without a platform the rules of a site with
+    All findings come at once. Exit status 3 if one of them refuses. Without a platform the rules of a site with
     no site file are applied here, and of the images only those that Docker has on this machine are looked at. `--format github`
     writes commands for GitHub Actions, which shows findings at the lines of a change; `--format sarif` is for code scanning and
     editors.
@@ -65,15 +73,14 @@ def check(
     form = Format.JSON if json else form
     named = [*(t for t in targets or () if reviewed.is_dockerfile(t)), *(dockerfile or ())]
     files = [*(files or ()), *(t for t in targets or () if not reviewed.is_dockerfile(t))] or None
-    rules_of = None if site is None else policy.read_site(read_text(site), site)
+    rules_of = None if site is None else rules.read_site(read_text(site), site)
     with Session(environment=environment, project=project) as session:
         try:
-            found_in = [primitive(finding) for finding in reviewed.review_named(named)]
             if named and files is None:
-                checked = Checked(", ".join(named), named[0], found_in)
+                checked = Checked(", ".join(named), named[0], [], _severities(session, rules_of))
             else:
                 checked = _checked(session, compose_files.Asked(files, env_files, stack, profiles), rules_of)
-                checked.findings.extend(found_in)
+            checked.findings.extend(primitive(finding) for finding in reviewed.review_named(named, checked.severities))
         except InvalidInput as error:
             found = finding_of(error)
             if form is not Format.TEXT and found is not None:
@@ -89,6 +96,7 @@ class Checked:
     stack: str
     file: str
     findings: list[Any]
+    severities: Severities
     pages: str | None = None
     """Where a browser finds the rules' pages: at the platform that was asked."""
 
@@ -101,7 +109,9 @@ def _tell(checked: Checked, form: Format) -> None:
     if not refused and form is Format.TEXT:
         message(f"{stack}: nothing would be refused{_also(len(findings))}.")
     if refused:
-        message(f"spin: {stack} would be refused ({len(refused)} of {len(findings)} findings).")
+        built = all(f["rule"] in _OF_DOCKERFILES for f in refused)
+        what = f"{stack}: the site refuses Dockerfiles like this" if built else f"{stack} would be refused"
+        message(f"spin: {what} ({len(refused)} of {len(findings)} findings).")
         raise typer.Exit(Refused.exit_status)
 
 
@@ -144,6 +154,25 @@ def _load(asked: compose_files.Asked, registry: str, project: str, environment: 
     return compose_files.load(asked, added)
 
 
+def _severities(session: Session, site: Site | None) -> Severities:
+    """The site file's that was named, else the platform's, where somebody is signed in. Asked for once, when there is a Dockerfile."""
+
+    @cache
+    def found() -> Mapping[str, str]:
+        if site is not None:
+            return rules.severities_on(site)
+        if not session.token:
+            return {}
+        try:
+            views = session.client.rules()
+        except (Unavailable, NotSignedIn) as error:
+            message(f"{error.message}\nDockerfiles are reviewed by the default rules instead.")
+            return {}
+        return {rule["code"]: rule["severity"] for rule in views if rule["severity"] in SEVERITIES}
+
+    return found
+
+
 def _checked(session: Session, asked: compose_files.Asked, site: Site | None) -> Checked:
     """The platform's findings; with a site file, or where there is no platform to ask, those that can be had here."""
     if site is not None:
@@ -158,8 +187,11 @@ def _checked(session: Session, asked: compose_files.Asked, site: Site | None) ->
         return _checked_here(session, asked, site, policy.Ground(platform=False), registry=registry)
     loaded = _load(asked, registry, owner, environment)
     target = session.client.stack(owner, environment, loaded.stack)
-    findings = [*target.check(loaded.json)["findings"], *_built(loaded, registry, owner)]
-    return Checked(loaded.stack, loaded.file, findings, f"{session.url}/rules")
+    findings = target.check(loaded.json)["findings"]
+    severities = _severities(session, None)
+    return Checked(
+        loaded.stack, loaded.file, [*findings, *_built(loaded, severities, registry, owner)], severities, f"{session.url}/rules"
+    )
 
 
 def _checked_here(
@@ -177,12 +209,14 @@ def _checked_here(
     positions = loaded.submission.positions
     engine = policy.audit_engine(spec, site, positions, service_addresses=site.service_addresses)
     found = (*loaded.submission.notices, *policy.audit(loaded.submission, spec, site, known, ground), *engine)
-    return Checked(loaded.stack, loaded.file, [*map(primitive, found), *_built(loaded, registry, owner)])
+    severities = _severities(session, site)
+    findings = [*map(primitive, found), *_built(loaded, severities, registry, owner)]
+    return Checked(loaded.stack, loaded.file, findings, severities)
 
 
-def _built(loaded: compose_files.Loaded, registry: str, project: str) -> list[Any]:
+def _built(loaded: compose_files.Loaded, severities: Severities, registry: str, project: str) -> list[Any]:
     """What is found in the Dockerfiles of services. They are on this machine only, so no platform is asked."""
-    return [primitive(finding) for finding in reviewed.review_builds(loaded, registry=registry, project=project)]
+    return [primitive(finding) for finding in reviewed.review_builds(loaded, severities, registry=registry, project=project)]
 
 
 def _also(count: int) -> str:

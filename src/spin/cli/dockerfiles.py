@@ -7,10 +7,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path, PurePath
+from typing import TypeAlias
 
 from spin import compose, dockerfile
 from spin.cli import docker
@@ -29,6 +30,8 @@ _LONGEST_NAME = 512
 """Of a base image: a registry's host, a repository of 255 characters, a tag of 128 and a digest."""
 _PATIENCE = 5.0
 """Seconds for each of these questions; what is not answered is not known."""
+Severities: TypeAlias = Callable[[], Mapping[str, str]]
+"""Tells how severe the site has rules about Dockerfiles, by code; one that it does not name is as severe as it comes."""
 _POSITION = re.compile(r"(?P<file>.+?):(?P<line>[0-9]{1,7})(?::[0-9]{1,7})?")
 
 
@@ -40,27 +43,28 @@ def is_dockerfile(name: str) -> bool:
     return file in _NAMES or file.startswith(tuple(f"{n}." for n in _NAMES)) or file.endswith(tuple(f".{n}" for n in _NAMES))
 
 
-def review_named(names: Sequence[str]) -> list[Finding]:
+def review_named(names: Sequence[str], severities: Severities) -> list[Finding]:
     """The findings in Dockerfiles that were named on the command line. Raises InvalidInput for one that is none."""
     found: list[Finding] = []
     for name in names:
         file = dockerfile.parse(read_text(name), "stdin" if name == "-" else name)
-        found += dockerfile.review(_case(file, ignores=name != "-" and _ignores(Path(name), Path(name).parent)))
+        case = _case(file, ignores=name != "-" and _ignores(Path(name), Path(name).parent))
+        found += dockerfile.review(case, severities=severities())
     return found
 
 
-def review_builds(loaded: Loaded, *, registry: str, project: str) -> list[Finding]:
+def review_builds(loaded: Loaded, severities: Severities, *, registry: str, project: str) -> list[Finding]:
     """The findings in the Dockerfiles that `build` names. One that cannot be read is a finding too; contexts elsewhere are left out."""
     found: dict[tuple[str, str, str | None], Finding] = {}
     for build in compose.builds(loaded.submission, stack=loaded.stack, registry_host=registry, project=project):
         if docker.is_remote(build.context) or (build.dockerfile and docker.is_remote(build.dockerfile)):
             continue
-        for finding in _review_build(loaded, build):
+        for finding in _review_build(loaded, build, severities):
             found.setdefault((finding.rule, finding.message, finding.position), finding)  # two services may share a file
     return list(found.values())
 
 
-def _review_build(loaded: Loaded, build: Build) -> Iterable[Finding]:
+def _review_build(loaded: Loaded, build: Build, severities: Severities) -> Iterable[Finding]:
     key = f"services.{build.service}.build"
     place = locate(loaded.submission.positions, f"{key}.dockerfile_inline" if build.dockerfile_inline else key)
     context = loaded.directory / docker.expanded(build.context)
@@ -73,7 +77,7 @@ def _review_build(loaded: Loaded, build: Build) -> Iterable[Finding]:
     except InvalidInput as error:
         return [dockerfile.INVALID.finding(error.message, service=build.service, key=key, position=place)]
     case = _case(file, ignores=_ignores(path, context), healthcheck=_has_healthcheck(loaded, build.service))
-    found = dockerfile.review(case, build.service)
+    found = dockerfile.review(case, build.service, severities())
     return found if build.dockerfile_inline is None else [_in_compose_file(finding, place) for finding in found]
 
 

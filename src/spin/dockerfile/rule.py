@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import ClassVar
 
 from spin.dockerfile.model import Dockerfile
 from spin.kit.text import plain
-from spin.model.finding import Description, Finding
+from spin.model.finding import OFF, Description, Finding, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +48,21 @@ class Spot:
 class Rule(Description):
     """One rule. `message` says what is wrong and `instead` what to write; both may have gaps such as `{image}`."""
 
+    adjustable: ClassVar[bool] = True
+
     message: str
     instead: str
     find: Callable[[Case], Iterable[Spot]]
     language: str = "dockerfile"
 
-    def findings(self, case: Case, service: str | None = None) -> Iterator[Finding]:
+    def findings(self, case: Case, service: str | None = None, severity: str | None = None) -> Iterator[Finding]:
+        """What it finds. `severity`: the site's for this rule, else its own."""
+        if severity == OFF:
+            return
+        judged = self if severity is None else replace(self, severity=Severity(severity))
         for spot in self.find(case):
             values = {key: plain(str(value)) for key, value in spot.values.items()}
-            yield self.finding(
+            yield judged.finding(
                 self.message.format(**values),
                 self.instead.format(**values),
                 service=service,

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from spin import policy
+from spin import rules
 from spin.errors import InvalidInput
 from spin.main.data import DataDirectory, default_data
 from spin.main.logs import configure_logging
@@ -73,7 +73,7 @@ def read_site(path: Path | None) -> Site:
         raise InvalidInput(f"{path}: cannot be read: {error.strerror}.", file=str(path)) from None
     except UnicodeDecodeError:
         raise InvalidInput(f"{path}: is not UTF-8 text.", file=str(path)) from None
-    return policy.read_site(text, str(path))
+    return rules.read_site(text, str(path))
 
 
 def tell_service_manager(state: str) -> None:

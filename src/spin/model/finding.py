@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from textwrap import dedent
+from typing import ClassVar
 
 
 class Severity(Enum):
@@ -13,6 +14,12 @@ class Severity(Enum):
     REFUSE = "refuse"
     WARN = "warn"
     ADVISE = "advise"
+
+
+SEVERITY = "severity"
+"""The setting of a site file that says how severe a rule is."""
+OFF = "off"
+"""Its value for a rule that is not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,9 @@ class Description:
 
     Texts may be indented as the code around them is.
     """
+
+    adjustable: ClassVar[bool] = False
+    """A site file may say how severe it is, as far as `optional` allows."""
 
     code: str
     """Stable, in kebab-case: findings, site files and people refer to it."""

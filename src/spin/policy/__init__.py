@@ -92,8 +92,7 @@ from spin.policy import (
 from spin.policy.case import NOTHING, Case, Known, Parameter, Place, Rule
 from spin.policy.defaults import apply_defaults
 from spin.policy.ground import NOTHING_KNOWN, Ground, Runner
-from spin.policy.settings import checked
-from spin.site import Site, parse_site
+from spin.site import Site
 
 RULES: tuple[Rule, ...] = (
     privileged.RULE,
@@ -185,13 +184,6 @@ MOST_FINDINGS = 200
 """Most findings of one rule: more help nobody, and a document may be made to give millions."""
 
 
-def read_site(text: str, source: str = "spin.toml") -> Site:
-    """The site described by TOML `text`, its rules too. Raises InvalidInput naming the key and `source`."""
-    site = parse_site(text, source)
-    checked(site, DESCRIPTIONS, source)
-    return site
-
-
 def audit(
     submission: Submission, spec: StackSpec, site: Site, known: Known = NOTHING, ground: Ground = NOTHING_KNOWN
 ) -> tuple[Finding, ...]:
@@ -242,6 +234,5 @@ __all__ = [
     "audit",
     "audit_engine",
     "audit_features",
-    "read_site",
     "refusals",
 ]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from spin.kit.text import plain, quoted
-from spin.model.finding import Description, Finding, Severity
+from spin.model.finding import OFF, SEVERITY, Description, Finding, Severity
 from spin.model.image import ImageFacts
 from spin.model.stack import ServiceSpec, StackSpec
 from spin.model.submission import locate
@@ -16,11 +16,6 @@ from spin.policy.ground import NOTHING_KNOWN, Ground
 from spin.site import Site
 
 T = TypeVar("T", int, float, str, bool, tuple[str, ...])
-
-SEVERITY = "severity"
-"""The setting that every rule of the audit has."""
-OFF = "off"
-"""The severity of a rule that is not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +90,8 @@ class Place:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule(Description):
     """One rule. `message` says what is wrong and `instead` what to write; both may have gaps such as `{port}`."""
+
+    adjustable: ClassVar[bool] = True
 
     message: str
     instead: str

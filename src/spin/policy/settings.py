@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 
 from spin.errors import InvalidInput
 from spin.kit.text import plain, quoted
-from spin.model.finding import Description, Severity
-from spin.policy.case import OFF, SEVERITY, Parameter, Rule
+from spin.model.finding import OFF, SEVERITY, Description, Severity
+from spin.policy.case import Parameter, Rule
 from spin.site import Site
 
 SEVERITIES = (*(s.value for s in Severity), OFF)
@@ -24,7 +24,7 @@ _KINDS: Mapping[type, str] = {
 
 def severities(description: Description) -> tuple[str, ...]:
     """What a site may write as the severity of a rule: a refusal that protects the host or other people stays one."""
-    if not isinstance(description, Rule):
+    if not description.adjustable:
         return (description.severity.value,)
     if description.severity is Severity.REFUSE and not description.optional:
         return (Severity.REFUSE.value,)
@@ -51,11 +51,11 @@ def _check_severity(description: Description, value: Any, source: str, where: st
         _fail(source, where, f"one of {', '.join(SEVERITIES)} expected, not {quoted(value)}")
     if value in severities(description):
         return
-    if isinstance(description, Rule):
+    if description.adjustable:
         _fail(
             source, where, "this rule protects the host or other people's stacks and is never weaker than `refuse`; leave it out"
         )
-    _fail(source, where, "this is found when a change is made and is always told; leave it out")
+    _fail(source, where, "this is a fact, not a rule, and is always told; leave it out")
 
 
 def _check_parameter(description: Description, name: str, value: Any, source: str, where: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from textwrap import dedent
 
@@ -48,6 +49,16 @@ def test_the_mended_example_keeps_every_rule_but_for_advice(rule: Rule) -> None:
 
 def test_nothing_that_is_found_in_a_dockerfile_stops_a_change() -> None:
     assert Severity.REFUSE not in {d.severity for d in DESCRIPTIONS}
+
+
+@every_rule
+def test_a_rule_is_as_severe_as_the_site_says(rule: Rule) -> None:
+    case = Case(parse(rule.example), TODAY)
+    usual = review(case)
+    mine = [f for f in usual if f.rule == rule.code]
+    refused = review(case, severities={rule.code: "refuse"})
+    assert [f for f in refused if f.rule == rule.code] == [replace(f, severity=Severity.REFUSE) for f in mine]
+    assert review(case, severities={rule.code: "off"}) == tuple(f for f in usual if f.rule != rule.code)
 
 
 def test_a_file_that_is_none_has_a_code_too() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spin.model.finding import Severity
-from spin.policy import read_site
+from spin.rules import read_site
 from support.compose import findings
 
 SERVICE = "services: {web: {image: 'x:1'}}\n"

@@ -12,9 +12,9 @@ from spin import compose, policy
 from spin.compose.notices import RANCHER_KEY
 from spin.errors import InvalidInput
 from spin.model.finding import Description, Finding, Severity
-from spin.policy import audit, audit_engine, read_site
+from spin.policy import audit, audit_engine
 from spin.policy.case import NOTHING, Known
-from spin.rules import catalogue, page, page_name
+from spin.rules import catalogue, page, page_name, read_site
 from spin.site import Site
 from support.compose import loaded, lowered
 

@@ -11,7 +11,8 @@ from spin.model.finding import Description, Finding, Severity
 from spin.model.paths import AclEntry, AclTag, Component, PathFacts, PathKind
 from spin.model.principal import Identity
 from spin.model.submission import Submission
-from spin.policy import GROUNDED, Ground, Runner, audit, read_site
+from spin.policy import GROUNDED, Ground, Runner, audit
+from spin.rules import read_site
 from spin.site import Filesystem, PortClass, Site
 from support.compose import loaded, lowered, service_text
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from spin import policy
+from spin import dockerfile, policy
 from spin.errors import InvalidInput
 from spin.main import serve
-from spin.model.finding import Severity
-from spin.policy import Rule, read_site
+from spin.model.finding import Description, Severity
+from spin.policy import Rule
 from spin.policy.settings import SEVERITIES, severities
+from spin.rules import read_site
 from support.compose import findings, service_text
 
 TEXT_TYPES: dict[type, tuple[str, ...]] = {
@@ -136,3 +137,15 @@ def test_a_site_says_which_tags_move() -> None:
     assert found("image: x:nightly", "") == {"latest": Severity.ADVISE}
     assert found("image: x:nightly", '[rules.latest]\ntags = ["latest"]') == {}
     assert found("image: x", '[rules.latest]\ntags = ["latest"]') == {"latest": Severity.ADVISE}
+
+
+@pytest.mark.parametrize("rule", dockerfile.RULES, ids=lambda rule: rule.code)
+def test_rules_about_dockerfiles_may_be_as_severe_as_a_site_likes(rule: Description) -> None:
+    assert severities(rule) == SEVERITIES
+    for severity in SEVERITIES:
+        assert read_site(f'[rules.{rule.code}]\nseverity = "{severity}"').rules[rule.code]["severity"] == severity
+
+
+def test_rules_about_dockerfiles_have_no_other_settings_and_a_file_that_is_none_is_always_told() -> None:
+    assert "unknown key; known here: severity" in complaint("[rules.dockerfile-root]\nusers = 5")
+    assert "always told" in complaint('[rules.dockerfile-invalid]\nseverity = "off"')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spin.errors import InvalidInput
-from spin.policy import read_site
+from spin.rules import read_site
 from spin.site import Filesystem
 
 PLAIN = '[[filesystems]]\nname = "cfs"\npath = "/global/cfs"\n'
