@@ -94,6 +94,10 @@ class Limits:
     """Most open files that a process may ask for (`ulimits.nofile`)."""
     most_pids: int = 4096
     """Most processes that a container may ask for."""
+    stack_memory_bytes: int = 1024**4
+    """Most memory that the containers of one stack may ask for together (their limits, times replicas), bytes; 0 = any."""
+    stack_cpus: float = 1024.0
+    """Most CPUs that the containers of one stack may ask for together, cores; 0 = any."""
     log_bytes: int = 10 * 1024**2
     """Size at which a container's log file is rotated, bytes."""
     log_files: int = 3

@@ -71,7 +71,7 @@ def test_rules_that_keep_tenants_apart_cannot_be_weakened() -> None:
     assert firm >= {
         *("privileged", "host-namespaces", "devices", "host-path", "capabilities", "security-opt", "cgroup-parent", "sysctls"),
         *("published-ports", "host-address", "image-source", "own-hosts", "host-reserved", "reserved-labels", "unknown-key"),
-        *("too-many-services", "too-many-replicas"),
+        *("too-many-services", "too-many-replicas", "stack-size"),
     }
 
 
