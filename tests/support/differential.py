@@ -30,6 +30,8 @@ KEPT: Mapping[str, Mapping[str, str]] = json.loads(
 
 _VERBATIM = frozenset({"environment", "labels", "args", "annotations", "sysctls", "options", "driver_opts", "storage_opt"})
 """Below these an empty text is a value like any other; elsewhere it says the same as nothing."""
+_ZERO_SIZES = frozenset({"memory", "mem_limit", "mem_reservation", "memswap_limit", "mem_swappiness", "shm_size"})
+"""Of which Compose prints no zero."""
 _ZERO_COUNTS = frozenset({"replicas", "scale", "retries", "parallelism", "soft", "hard", "max_attempts"})
 
 
@@ -79,9 +81,9 @@ def by_compose(case: Case, command: list[str]) -> dict[str, Any] | str:
 
 
 def _undoubled(value: Any) -> Any:
-    """Compose doubles each dollar for whoever reads its output as a Compose file again."""
+    """Compose doubles each dollar for whoever reads its output as a Compose file again, in keys too."""
     if isinstance(value, dict):
-        return {key: _undoubled(item) for key, item in value.items()}
+        return {key.replace("$$", "$"): _undoubled(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_undoubled(item) for item in value]
     return value.replace("$$", "$") if isinstance(value, str) else value
@@ -152,7 +154,7 @@ def _pruned(value: Any, key: str) -> Any:
 
 
 def _says(key: str, value: Any) -> bool:
-    if value == "0s" and key in ("delay", "monitor"):
+    if (value == "0s" and key in ("delay", "monitor")) or (value == "0" and key in _ZERO_SIZES):
         return False
     return value is not None and value not in ("", []) and (value not in (0, False) or key in _ZERO_COUNTS)
 

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from spin.cli.output import is_terminal
 from spin.errors import InvalidInput
+from spin.kit.text import decoded
 
 MOST_BYTES = 16 * 1024 * 1024
 """Longest file that is read: some times what the platform takes. A device or a pipe may have no end."""
@@ -18,7 +19,7 @@ MOST_BYTES = 16 * 1024 * 1024
 def read_text(name: str) -> str:
     """The text of a file, `-` for stdin. Raises InvalidInput."""
     try:
-        return read_bytes(name).decode("utf-8-sig")
+        return decoded(read_bytes(name))
     except UnicodeDecodeError:
         raise InvalidInput(f"{name} is not a text in UTF-8.", file=name) from None
 

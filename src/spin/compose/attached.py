@@ -20,6 +20,7 @@ _NO_CONCERN = ("z", "Z", "cached", "delegated", "consistent")
 """Options of a volume that other machines go by: labels of SELinux, consistency on macOS. Docker ignores them too elsewhere."""
 _BIND_OPTIONS = frozenset({"ro", "rw", "private", "rprivate", "cached", "delegated", "consistent"})
 """Options of a path of the host that can be carried out; the last three mean something on macOS only, and nothing here."""
+_TMPFS_OPTIONS = ("size", "mode", "uid", "gid", "exec")
 _TMPFS_FLAGS = frozenset({"rw", "noexec", "nosuid", "nodev"})
 """Options of `tmpfs` that hold anyway."""
 
@@ -120,11 +121,18 @@ def _long_volume(item: Cursor) -> Mount | Bind | Tmpfs | None:
 def _tmpfs(item: Cursor) -> Tmpfs:
     path, options = item.read(tmpfs)
     for option in options:
-        if option not in ("size", "mode") and option not in _TMPFS_FLAGS:
-            item.fail(f"the tmpfs option {quoted(option)} is not supported; use size and mode.")
-    size = Cursor(options["size"], item.path, item.positions).read(size_bytes) if "size" in options else 0
-    mode = Cursor(options["mode"], item.path, item.positions).read(octal_mode) if "mode" in options else None
-    return Tmpfs(_below_root(item, path), min(size, MOST_BYTES) or None, mode)
+        if option not in _TMPFS_OPTIONS and option not in _TMPFS_FLAGS:
+            item.fail(f"the tmpfs option {quoted(option)} is not supported; use {', '.join(_TMPFS_OPTIONS)}.")
+    said = {name: Cursor(value, item.path, item.positions) for name, value in options.items()}
+    size = said["size"].read(size_bytes) if "size" in said else 0
+    return Tmpfs(
+        _below_root(item, path),
+        min(size, MOST_BYTES) or None,
+        said["mode"].read(octal_mode) if "mode" in said else None,
+        uid=said["uid"].integer(0, MOST_ID) if "uid" in said else None,
+        gid=said["gid"].integer(0, MOST_ID) if "gid" in said else None,
+        executable="exec" in said,
+    )
 
 
 def secrets(cursor: Cursor) -> tuple[Grant, ...]:
@@ -169,7 +177,7 @@ def networks(cursor: Cursor) -> tuple[Attachment, ...]:
 
     `container_name` is one more name there. Modes of `network_mode` other than `none` are passed over, as the audit judges them.
     """
-    found, mode, own = cursor.get("networks"), cursor.get("network_mode"), cursor.get("container_name")
+    found, mode, own = cursor.get("networks"), cursor.get("network_mode"), cursor.said("container_name")
     if mode and mode.value == "none":
         if found is not None and found.value:
             found.fail("`network_mode: none` is a container without networks; keep one of them.")

@@ -24,7 +24,7 @@ def builds(submission: Submission, *, stack: StackName, registry_host: str, proj
 def _build(name: str, build: Cursor, image: str) -> Build:
     if not build.is_mapping():
         return Build(name, image, build.line())
-    dockerfile, inline = _line(build, "dockerfile"), build.get("dockerfile_inline")
+    dockerfile, inline = _line(build, "dockerfile"), build.said("dockerfile_inline")
     if dockerfile and inline:
         inline.fail("`dockerfile` and `dockerfile_inline` exclude each other; keep one.")
     return Build(
@@ -42,7 +42,7 @@ def _build(name: str, build: Cursor, image: str) -> Build:
 
 
 def _line(build: Cursor, key: str) -> str | None:
-    found = build.get(key)
+    found = build.said(key)
     return found.line() if found else None
 
 

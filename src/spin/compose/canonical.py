@@ -25,6 +25,10 @@ _DURATION_PART = re.compile(r"([0-9]*\.?[0-9]+|[0-9]+\.)(ns|us|µs|ms|s|m|h|d|w)
 _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|git@|github\.com/|service:|target:|docker-image:|oci-layout:", re.IGNORECASE)
 
 
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+"""The start of a path of Windows, which is absolute."""
+
+
 def canonical(document: Mapping[str, Any], *, project: str, directory: str) -> dict[str, Any]:
     """The resolved `document` of a stack `project` whose files lie in `directory`. Raises InvalidInput where a form is not understood."""
     try:
@@ -35,7 +39,10 @@ def canonical(document: Mapping[str, Any], *, project: str, directory: str) -> d
 
 def _canonical(document: Mapping[str, Any], project: str, directory: str) -> dict[str, Any]:
     found: dict[str, Any] = {"name": project}
-    services = {name: _service(entry or {}, directory) for name, entry in (document.get("services") or {}).items()}
+    services = {
+        name: _within(name, lambda given: _service(given or {}, directory), entry)
+        for name, entry in (document.get("services") or {}).items()
+    }
     networks = {"default": None} | dict(document.get("networks") or {})
     found["services"] = services
     for section, entries, form in (
@@ -154,9 +161,23 @@ def _mapped(rules: Mapping[str, Form]) -> Form:
     def form(value: Any) -> Any:
         if not isinstance(value, Mapping):
             return value
-        return {key: rules.get(key, _same)(item) for key, item in value.items() if not key.startswith("x-") and item is not None}
+        return {
+            key: _within(key, rules.get(key, _same), item)
+            for key, item in value.items()
+            if not key.startswith("x-") and item is not None
+        }
 
     return form
+
+
+def _within(key: str, form: Form, value: Any) -> Any:
+    """The form of what stands at `key`. Raises ValueError that names the key."""
+    try:
+        return form(value)
+    except (TypeError, AttributeError):
+        raise ValueError(f"{key}: this is not a form that it can have.") from None
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None
 
 
 def _each(form: Form) -> Form:
@@ -284,6 +305,8 @@ def _healthcheck_test(value: Any) -> list[Any]:
 def _absolute(directory: str, path: str) -> str:
     if path.startswith("~"):
         return posixpath.expanduser(path)
+    if _DRIVE.match(path):
+        return path
     return posixpath.normpath(posixpath.join(directory, path))
 
 
@@ -356,14 +379,13 @@ _SERVICE: Mapping[str, Form] = {
         _bytes,
     ),
     **_each_of(
-        "cap_add cap_drop dns dns_opt dns_search tmpfs expose group_add links external_links security_opt "
+        "cap_add cap_drop dns_opt dns_search tmpfs expose group_add links external_links security_opt "
         "volumes_from device_cgroup_rules",
         _texts,
     ),
-    **_each_of(
-        "sysctls annotations storage_opt",
-        _pairs,
-    ),
+    "dns": lambda value: [server for server in _texts(value) if server],
+    "sysctls": _pairs,
+    **_each_of("annotations storage_opt", _labels),
     "environment": _pairs,
     "labels": _labels,
     "command": _words,
@@ -385,7 +407,7 @@ _SERVICE: Mapping[str, Form] = {
             "disable": _flag,
         }
     ),
-    "logging": _mapped({"options": _pairs}),
+    "logging": _mapped({"options": _labels}),
     "gpus": _gpus,
     "blkio_config": _mapped(
         {
@@ -416,6 +438,8 @@ def _service(entry: Mapping[str, Any], directory: str) -> dict[str, Any]:
         found["develop"] = {"watch": [{**rule, "path": _absolute(directory, rule["path"])} for rule in watch]}
     if not found.get("network_mode") and not found.get("networks"):
         found["networks"] = {"default": None}
+    if found.get("deploy") is not None and found.get("scale") is not None:
+        found["deploy"] = {**found["deploy"], "replicas": found["scale"]}
     needed = implied_dependencies(found)
     if needed:
         found["depends_on"] = needed | (found.get("depends_on") or {})

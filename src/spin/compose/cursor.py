@@ -79,6 +79,11 @@ class Cursor:
         value = self.mapping().get(key)
         return None if value is None else self.at(key, value)
 
+    def said(self, key: str) -> Cursor | None:
+        """The same, and None for an empty text: Compose takes `hostname: ""` for a service that says nothing about it."""
+        found = self.get(key)
+        return None if found is None or found.value == "" else found
+
     def entries(self) -> Iterator[tuple[str, Cursor]]:
         for key, value in self.mapping().items():
             yield key, self.at(key, value)

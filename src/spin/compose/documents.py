@@ -15,12 +15,12 @@ from dataclasses import dataclass, field, replace
 
 from spin.compose.envfile import parse_env
 from spin.compose.interpolate import Scope, interpolate
-from spin.compose.merge import overlay, settle
+from spin.compose.merge import overlay, settle, stacked
 from spin.compose.nodes import Node, Position, below, fail
 from spin.compose.parse import parse
 from spin.compose.rebase import rebase
 from spin.compose.workspace import MOST_LEVELS, Workspace, joined
-from spin.kit.text import quoted
+from spin.kit.text import decoded, quoted
 
 _IMPORTED = ("services", "networks", "volumes", "configs", "secrets", "models")
 _REMOTE = ("http://", "https://", "git@", "git://", "ssh://", "oci://", "oci:")
@@ -41,7 +41,7 @@ class Project:
 
 
 def gather(files: Sequence[tuple[str, Node]], project: Project) -> Node:
-    """The files (name, parsed) as one tree; `include` and `extends` are gone, orders carried out. Raises InvalidInput."""
+    """The documents of the files (name, parsed) as one tree; `include` and `extends` are gone, orders carried out. Raises InvalidInput."""
     result: Node | None = None
     for name, parsed in files:
         tree = rebase(interpolate(parsed, project.scope), project.directory)
@@ -106,7 +106,7 @@ def _include(entry: Node, key: str, name: str, project: Project) -> Node:
         fail(entry.at, f"files include each other more than {MOST_LEVELS} levels deep; make it flatter.", key=key)
     chosen = _texts(given.get("project_directory"), below(key, "project_directory"))
     directory = joined(project.directory, chosen[0]) if chosen else posixpath.dirname(paths[0])
-    trees = [(path, parse(project.workspace.text(path, entry.at, key), path)) for path in paths]
+    trees = [(path, tree) for path in paths for tree in parse(project.workspace.text(path, entry.at, key), path)]
     variables = _variables(given.get("env_file"), directory, entry.at, key, project)
     scope = replace(project.scope, variables={**variables, **project.scope.variables})
     directory = "" if directory == "." else directory
@@ -122,7 +122,7 @@ def _variables(env_file: Node | None, directory: str, at: Position, key: str, pr
     if env_file is None:
         path = joined(directory, ".env")
         try:
-            text = project.workspace.fetch(path, at, key).decode("utf-8-sig")
+            text = decoded(project.workspace.fetch(path, at, key))
         except (OSError, UnicodeDecodeError):
             return {}
         return parse_env(text, path, project.scope)
@@ -245,6 +245,6 @@ def _base_file(path: str, at: Position, key: str, project: Project) -> Node:
         fail(at, f"{quoted(path)} is elsewhere; fetch it yourself and extend your copy.", key=key)
     known = _canonical(path)
     if known not in project.bases:
-        text = project.workspace.text(path, at, key)
-        project.bases[known] = rebase(interpolate(parse(text, path), project.scope), posixpath.dirname(path))
+        documents = [interpolate(tree, project.scope) for tree in parse(project.workspace.text(path, at, key), path)]
+        project.bases[known] = rebase(stacked(documents), posixpath.dirname(path))
     return project.bases[known]

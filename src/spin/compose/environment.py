@@ -10,7 +10,7 @@ from spin.compose.interpolate import Scope
 from spin.compose.mappings import pairs
 from spin.compose.nodes import Position
 from spin.compose.workspace import Workspace, unreadable
-from spin.kit.text import quoted
+from spin.kit.text import decoded, quoted
 from spin.model.submission import locate
 
 
@@ -66,7 +66,7 @@ def _text(path: Cursor, workspace: Workspace) -> str:
     """The text of a file. Raises FileNotFoundError where there is none, else InvalidInput."""
     name = path.line()
     try:
-        return workspace.fetch(name, _position(path), path.path).decode("utf-8-sig")
+        return decoded(workspace.fetch(name, _position(path), path.path))
     except FileNotFoundError:
         raise
     except OSError as error:

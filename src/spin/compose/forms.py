@@ -37,12 +37,13 @@ _MS = {
 _DURATION_PART = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(ns|us|µs|μs|ms|s|m|h|d|w)")
 _SIZE = re.compile(r"([0-9]{1,16}(?:\.[0-9]{1,16})?) ?([kmgtp]?)(i?b)?", re.IGNORECASE)
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_INNER_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 _SIGNAL = re.compile(r"(?:SIG)?(?:[A-Z]{2,8}[0-9]{0,2}|RTM(?:IN(?:\+[0-9]{1,2})?|AX(?:-[0-9]{1,2})?))|[1-9][0-9]?", re.ASCII)
 _WORD_PART = re.compile(
     r"""(?P<space>[ \t\r\n]+)|'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|\\(?P<escaped>.)|(?P<bare>[^ \t\r\n'"\\]+)""",
     re.DOTALL,
 )
-_IN_DOUBLE = re.compile(r'\\(["\\])')
+_IN_DOUBLE = re.compile(r"\\(.)", re.DOTALL)
 _HOST_PATH = re.compile(r"[/.~\\]|[A-Za-z]:[\\/]")
 _DRIVE = re.compile(r"[A-Za-z]:(?:\\|/[^:]*:/)")
 """The start of `C:\\data:/data` and `C:/data:/data`; in `c:/data:ro`, `c` is a volume."""
@@ -75,9 +76,10 @@ def size_bytes(text: str) -> int:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """A command line as its words, quotes and backslashes as in a POSIX shell; no other thing a shell does is done.
+    """A command line as its words, quotes and backslashes as in a shell; no other thing a shell does is done.
 
-    The same as `shlex.split` of the standard library, which is too slow for text that a stranger may send.
+    Within double quotes a backslash stands for the character after it whatever that is, as Docker Compose has it: `"\\d"` is `d`,
+    where a shell would keep the backslash.
     """
     found: list[str] = []
     word: str | None = None
@@ -120,6 +122,15 @@ def host_name(text: str) -> str:
     return text
 
 
+def inner_host(text: str) -> str:
+    """A host name inside of containers: with underscores too, which the kernel and resolvers take."""
+    if not 1 <= len(text) <= 253 or not all(map(_INNER_LABEL.fullmatch, text.lower().split("."))):
+        raise ValueError(
+            f"{quoted(text)} is not a host name; write letters, digits, hyphens and underscores in parts of at most 63, joined by dots."
+        )
+    return text
+
+
 def public_host(text: str) -> str:
     """A host name that people may own, in lower case: at least two parts, no wildcard, no port, no address."""
     if "*" in text:
@@ -149,6 +160,11 @@ class PortForm:
     address: str | None
     """The host's address that it names, if any."""
 
+    @property
+    def is_published(self) -> bool:
+        """Whether it names a port of the host; 0 is any port that is free, as if it named none."""
+        return self.published not in (None, _ANY)
+
     def pairs(self) -> list[tuple[int, int]]:
         """(published, target) of every port; only where something is published."""
         first = self.published[0] if self.published else 0
@@ -159,6 +175,14 @@ def port_number(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text, re.ASCII) or not 1 <= int(text) <= 65535:
         raise ValueError(f"{quoted(text)} is not a port; write a number from 1 to 65535.")
     return int(text)
+
+
+_ANY = (0, 0)
+
+
+def host_range(text: str) -> tuple[int, int]:
+    """A port of the host, or a range of them; `0` for any that is free."""
+    return _ANY if text == "0" else port_range(text)
 
 
 def port_range(text: str) -> tuple[int, int]:
@@ -186,7 +210,7 @@ def port(text: str) -> PortForm:
     if ":" in rest:
         address, _, rest = rest.rpartition(":")
     return match_ranges(
-        PortForm(port_range(target), port_range(rest) if colon and rest else None, protocol(kind or "tcp"), address), text
+        PortForm(port_range(target), host_range(rest) if colon and rest else None, protocol(kind or "tcp"), address), text
     )
 
 

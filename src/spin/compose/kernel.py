@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from spin.compose.cursor import Cursor
-from spin.compose.forms import host_name, size_bytes
+from spin.compose.forms import inner_host, size_bytes
 from spin.compose.mappings import pairs
 from spin.kit.text import quoted
 from spin.model.stack import Resolver, Ulimit
@@ -104,7 +104,7 @@ def _hosts(found: Cursor) -> Iterator[tuple[Cursor, str, str]]:
 
 
 def _host(item: Cursor, name: str) -> str:
-    return Cursor(name, item.path, item.positions).read(host_name).lower()
+    return Cursor(name, item.path, item.positions).read(inner_host).lower()
 
 
 def _address(text: str) -> str:
@@ -126,15 +126,15 @@ def lower_dns(service: Cursor) -> Resolver:
 
 
 def _several(service: Cursor, key: str, most: int) -> list[Cursor]:
-    found = service.get(key)
-    items = [] if found is None else [found] if found.is_text() else list(found.items())
+    found = service.said(key)
+    items = [] if found is None else [found] if found.is_text() else [item for item in found.items() if item.value != ""]
     if found and len(items) > most:
         found.fail(f"more than {most} stand here; write fewer.")
     return items
 
 
 def _search(text: str) -> str:
-    return text if text == "." else host_name(text.removesuffix("."))
+    return text if text == "." else inner_host(text.removesuffix("."))
 
 
 def _option(text: str) -> str:
@@ -145,7 +145,7 @@ def _option(text: str) -> str:
 
 def lower_platform(service: Cursor) -> str | None:
     """Raises InvalidInput."""
-    found = service.get("platform")
+    found = service.said("platform")
     return found.read(_platform) if found else None
 
 

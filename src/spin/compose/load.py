@@ -18,6 +18,7 @@ from spin.compose.envfile import parse_env
 from spin.compose.environment import resolve_environment, resolve_labels
 from spin.compose.interpolate import Scope, interpolate
 from spin.compose.lower import lower_document
+from spin.compose.merge import merge
 from spin.compose.nodes import Node, Position, below, fail
 from spin.compose.notices import PORT_NOT_PUBLISHED
 from spin.compose.parse import parse
@@ -66,13 +67,14 @@ def load(
     if dotenv is not None:
         scope.variables = {**parse_env(dotenv, dotenv_name, scope), **variables}
     workspace = Workspace(read, look) if look else Workspace(read)
-    trees = [(file, parse(text, file)) for file, text in files]
+    trees = [(file, tree) for file, text in files for tree in parse(text, file)]
     if project := name or _named(trees, scope) or usual_name:
         scope.variables = {**scope.variables, _PROJECT: project}
     tree = gather(trees, Project(scope, workspace))
     found: list[Finding] = []
     if rancher:
-        tree, found = with_rancher(tree, interpolate(parse(rancher[1], rancher[0]), scope))
+        beside = [interpolate(document, scope) for document in parse(rancher[1], rancher[0])]
+        tree, found = with_rancher(tree, merge(beside))
     places: dict[str, Position] = {}
     document: dict[str, Any] = {}
     blobs: dict[str, bytes] = {}
@@ -89,8 +91,19 @@ def load(
     secrets = _contents(root, "secrets", scope.variables, workspace)
     found = [*notices, *scope.notices, *found, *_unpublished(root, positions)]
     submission = Submission(document, configs, secrets, positions, tuple(found))
-    lower_document(submission, _TRIAL)
+    _try(submission, scope.notices)
     return submission
+
+
+def _try(submission: Submission, notices: Iterable[Finding]) -> None:
+    """Lower it once. Raises InvalidInput, which also says what the value holds no more for want of a variable."""
+    try:
+        lower_document(submission, _TRIAL)
+    except InvalidInput as error:
+        told = [notice.message for notice in notices if error.fields.get("key") == notice.key is not None]
+        if not told:
+            raise
+        raise InvalidInput(" ".join([error.message, *told]), **error.fields) from None
 
 
 def variables(files: Sequence[tuple[str, str]], shell: Mapping[str, str]) -> tuple[dict[str, str], tuple[Finding, ...]]:
@@ -198,7 +211,7 @@ def _unpublished(root: Cursor, positions: Mapping[str, str]) -> list[Finding]:
     found = []
     for name, service in _section(root, "services"):
         for item, form in port_forms(service.get("ports")):
-            if form.published is None:
+            if not form.is_published:
                 message = f"Port {form.target[0]} names no port of the host, so it is open to the stack's other services only."
                 instead = (
                     f'For HTTP write `x-spin: {{http: {form.target[0]}}}`; otherwise publish it, such as "8080:{form.target[0]}".'

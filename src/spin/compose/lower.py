@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import NoReturn
 
 from spin.compose.cursor import Cursor
 from spin.compose.forms import duration_ms
@@ -17,7 +18,7 @@ from spin.compose.mappings import labels
 from spin.compose.restarts import says_restart
 from spin.compose.service import Target, lower_service
 from spin.compose.tags import lower_tags
-from spin.kit.text import quoted
+from spin.kit.text import plain, quoted
 from spin.model.names import StackName, host_label
 from spin.model.stack import Condition, Config, Network, Protocol, Restart, SecretRef, ServiceSpec, StackSpec, Volume
 from spin.model.submission import Submission
@@ -67,11 +68,25 @@ def _services(root: Cursor, target: Target) -> tuple[ServiceSpec, ...]:
     entries = dict(_named(root, "services", "service"))
     found = [lower_service(name, entry, target) for name, entry in entries.items()]
     if not found:
-        root.fail("the file has no services; write at least one below `services:`.")
+        _no_services(root)
     # What others wait for to complete runs once, unless its author says otherwise: restarted, it would never have completed.
     jobs = {d.service for s in found for d in s.depends_on if d.condition is Condition.COMPLETED}
     plain = {s.name for s in found if s.name in jobs and not says_restart(entries[s.name])}
     return lower_links([replace(s, restart=Restart.NO) if s.name in plain else s for s in found], entries)
+
+
+def _no_services(root: Cursor) -> NoReturn:
+    """Raises InvalidInput; files of the first version had their services at the top."""
+    others = {
+        key: entry for key, entry in root.entries() if key not in ("services", "name", "version") and not key.startswith("x-")
+    }
+    for entry in others.values():
+        if entry.is_mapping() and not {"image", "build"}.isdisjoint(entry.value):
+            entry.fail(
+                "a service stands at the top, as in files of version 1; write `services:` there, and the services below it."
+            )
+    found = f" (it has {', '.join(plain(key, 40) for key in list(others)[:5])})" if others else ""
+    root.fail(f"the file has no services{found}; write at least one below `services:`.")
 
 
 def _named(root: Cursor, key: str, what: str) -> list[tuple[str, Cursor]]:
@@ -103,8 +118,9 @@ def _configs(root: Cursor, used: set[str], contents: Mapping[str, bytes]) -> tup
         content, inline = contents.get(name), entry.get("content") if entry.value is not None else None
         if content is None and inline is not None:
             content = inline.data()
-        if content is None and entry.value is not None and entry.get("external"):
-            entry.fail("external configs are not supported yet by this version; write `file:` or `content:`.")
+        external = entry.get("external") if entry.value is not None else None
+        if content is None and external and (external.is_mapping() or external.boolean()):
+            content = b""  # the audit refuses it
         if content is None:
             entry.fail("the config has no content here; write `file:`, `content:` or `environment:`.")
         if len(content) > MOST_CONFIG:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
 from typing import TypeAlias
 
 from spin.compose import forms
@@ -34,10 +35,12 @@ _SECTIONS = ("services", "networks", "volumes", "configs", "secrets")
 
 def merge(trees: list[Node]) -> Node:
     """The trees as one, in order; orders (`!reset`, `!override`) are carried out also in a single tree. Raises InvalidInput."""
-    result = trees[0]
-    for tree in trees[1:]:
-        result = overlay(result, tree, "", ())
-    return settle(result)
+    return settle(stacked(trees))
+
+
+def stacked(trees: list[Node]) -> Node:
+    """The trees as one, in order; orders stay in it until `settle`. Raises InvalidInput."""
+    return reduce(lambda below_it, tree: overlay(below_it, tree, "", ()), trees)
 
 
 def overlay(base: Node, over: Node, path: str, way: tuple[str, ...]) -> Node:

@@ -1,7 +1,7 @@
-"""First stage: YAML text to a tree with positions.
+"""First stage: YAML text to trees with positions, one of each document in it.
 
 Only the events of libyaml (PyYAML's C extension) are used, the library that Docker Compose's own parser is a translation of. The tree
-is built here, because the limits (depth, size with aliases counted, one document, no duplicate keys) must hold while it is built.
+is built here, because the limits (depth, size with aliases counted, no duplicate keys) must hold while it is built.
 Where PyYAML comes without its C extension, its Python parser gives the same events twenty times slower.
 """
 
@@ -37,6 +37,9 @@ MAX_DEPTH = 50
 MAX_NODES = 100_000
 """Most values of one file, those behind aliases counted at each use: stops "billion laughs"."""
 
+MAX_DOCUMENTS = 50
+"""Most documents of one file, each of which is laid over those before it."""
+
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STANDARD = "tag:yaml.org,2002:"
 _ORDERS = ("!reset", "!override")
@@ -70,20 +73,24 @@ _HINTS = (
 """How libyaml's complaints begin, and those of PyYAML's Python parser where they differ, in words for people."""
 
 
-def parse(text: str, file: str) -> Node:
-    """The document in `text`, a mapping. `file` names it in messages. Raises InvalidInput with file, line and column."""
+def parse(text: str, file: str) -> list[Node]:
+    """The documents in `text`, each a mapping, at least one; those with nothing in them are left out. `file` names it in messages.
+
+    Raises InvalidInput with file, line and column.
+    """
     start = Position(file, 1, 1)
     if len(text) > MAX_BYTES or len(_utf8(text, start)) > MAX_BYTES:
         fail(
             start,
             f"the file has more than {MAX_BYTES // 1024} KiB; move data out of it, for example into `configs` with `file:`.",
         )
-    root = _Composer(text.removeprefix("\ufeff"), file).document()
-    if root is None or root.value is None:
+    roots = [root for root in _Composer(text.removeprefix("\ufeff"), file).documents() if root.value is not None]
+    if not roots:
         fail(start, "the file is empty; it needs at least `services:` with one service.")
-    if not isinstance(root.value, dict):
-        fail(root.at, f"the file must hold a mapping with `services:`, not {root.kind}.")
-    return root
+    for root in roots:
+        if not isinstance(root.value, dict):
+            fail(root.at, f"the file must hold a mapping with `services:`, not {root.kind}.")
+    return roots
 
 
 def _utf8(text: str, start: Position) -> bytes:
@@ -103,17 +110,16 @@ class _Composer:
         self._anchors: dict[str, Node] = {}
         self._open: set[str] = set()
 
-    def document(self) -> Node | None:
-        root: Node | None = None
+    def documents(self) -> list[Node]:
+        roots: list[Node] = []
+        size = 0
         try:
             for event in self._events:
                 if isinstance(event, DocumentStartEvent):
-                    if root is not None:
-                        fail(
-                            self._at(event),
-                            "a second document begins here; keep one document in a file, give more files with -f.",
-                        )
-                    root = self._node(next(self._events), 1)
+                    if len(roots) == MAX_DOCUMENTS:
+                        fail(self._at(event), f"more than {MAX_DOCUMENTS} documents stand in this file; join some of them.")
+                    roots.append(self._node(next(self._events), 1))
+                    size = self._grown(size, roots[-1], roots[-1].at)
         except MarkedYAMLError as error:
             self._broken(error)
         except ReaderError as error:
@@ -122,7 +128,7 @@ class _Composer:
             fail(at, "this character (a control character) is not allowed in YAML; remove it.")
         except (YAMLError, ValueError, OverflowError, RecursionError) as error:
             fail(Position(self._file, 1, 1), f"the file is not valid YAML: {quoted(str(error))}; check its escapes.")
-        return root
+        return roots
 
     def _at(self, event: Any) -> Position:
         return Position(self._file, event.start_mark.line + 1, event.start_mark.column + 1)

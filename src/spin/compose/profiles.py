@@ -12,9 +12,11 @@ EVERY = "*"
 
 
 def active_profiles(given: Iterable[str], variables: Mapping[str, str]) -> frozenset[str]:
-    """Those named by `--profile`; where none is, those of COMPOSE_PROFILES, which are joined by commas."""
+    """Those named by `--profile`; where none is, those of COMPOSE_PROFILES, which are joined by commas. Where there is none either, it is
+    the profile without a name, so that `profiles: ["${WHICH:-}"]` is a service like any other.
+    """
     named = [name.strip() for name in given]
-    return frozenset(named or (name.strip() for name in variables.get("COMPOSE_PROFILES", "").split(","))) - {""}
+    return frozenset(named or (name.strip() for name in variables.get("COMPOSE_PROFILES", "").split(",")))
 
 
 def select(root: Cursor, active: frozenset[str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from spin.compose.cursor import Cursor
-from spin.compose.forms import MOST_PORTS, PortForm, match_ranges, port, port_range, protocol, public_host
+from spin.compose.forms import MOST_PORTS, PortForm, host_range, match_ranges, port, port_range, protocol, public_host
 from spin.kit.addresses import is_loopback
 from spin.kit.text import quoted
 from spin.model.stack import Http, Port, Protocol
@@ -27,14 +27,14 @@ def port_forms(cursor: Cursor | None) -> Iterator[tuple[Cursor, PortForm]]:
 
 def _long(item: Cursor) -> PortForm:
     target, published = item.get("target"), item.get("published")
-    kind, address, mode = item.get("protocol"), item.get("host_ip"), item.get("mode")
+    kind, address, mode = item.said("protocol"), item.said("host_ip"), item.said("mode")
     if target is None:
         item.fail("the port has no `target`; write the port inside the container.")
     if mode and mode.value not in ("ingress", "host"):
         mode.fail(f"{quoted(mode.value)} is not a mode; leave `mode` out.")
     form = PortForm(
         target=target.read(port_range),
-        published=published.read(port_range) if published and published.value != "" else None,
+        published=published.read(host_range) if published and published.value != "" else None,
         protocol=kind.read(protocol) if kind else Protocol.TCP,
         address=address.line() if address else None,
     )
@@ -53,7 +53,7 @@ def lower_ports(cursor: Cursor) -> tuple[tuple[Port, ...], tuple[int, ...], Http
     count = 0
     for item, form in port_forms(cursor.get("ports")):
         count = _counted(item, count, form.target)
-        if form.published is None or (form.address and is_loopback(form.address)):
+        if not form.is_published or (form.address and is_loopback(form.address)):
             exposed.update(range(form.target[0], form.target[1] + 1))
             continue
         for outside, inside in form.pairs():

@@ -171,6 +171,8 @@ def _bind(b: Bind) -> dict[str, Any]:
 def _tmpfs(t: Tmpfs) -> str:
     options = [f"size={t.size_bytes}"] if t.size_bytes is not None else []
     options += [f"mode={t.mode:o}"] if t.mode is not None else []
+    options += [f"{name}={number}" for name, number in (("uid", t.uid), ("gid", t.gid)) if number is not None]
+    options += ["exec"] if t.executable else []
     return t.target + (":" + ",".join(options) if options else "")
 
 

@@ -28,13 +28,13 @@ def lower_resources(service: Cursor) -> Resources:
     """Raises InvalidInput, also where two keys that mean the same say different things (as Docker Compose does)."""
     limits, reserved = _section(service, "limits"), _section(service, "reservations")
     found = Resources(
-        cpus=_agreed(_Said("deploy.resources.limits.cpus", limits, "cpus", _cpus), _Said("cpus", service, "cpus", _plain_cpus))
+        cpus=_agreed(_Said("deploy.resources.limits.cpus", limits, "cpus", _cpus), _Said("cpus", service, "cpus", _cpus))
         or _quota(service),
         memory_bytes=_agreed(
             _Said("deploy.resources.limits.memory", limits, "memory", _memory), _Said("mem_limit", service, "mem_limit", _limit)
         ),
         pids=_agreed(
-            _Said("deploy.resources.limits.pids", limits, "pids", _processes), _Said("pids_limit", service, "pids_limit", _pids)
+            _Said("deploy.resources.limits.pids", limits, "pids", _pids), _Said("pids_limit", service, "pids_limit", _pids)
         ),
         reserved_cpus=_agreed(_Said("deploy.resources.reservations.cpus", reserved, "cpus", _cpus)),
         reserved_memory_bytes=_agreed(
@@ -87,29 +87,22 @@ def _resources(service: Cursor) -> Cursor:
     return found or Cursor(None, f"{service.path}.deploy.resources", service.positions)
 
 
-def _cpus(found: Cursor) -> float:
-    return found.number(0.01, MOST_CPUS)
+def _cpus(found: Cursor) -> float | None:
+    """0 is no limit, as the engine has it."""
+    return found.number(0.01, MOST_CPUS) if found.number(0, MOST_CPUS) else None
 
 
-def _plain_cpus(found: Cursor) -> float | None:
-    """`cpus` of the service: 0 is no limit."""
-    return _cpus(found) if found.number(0, MOST_CPUS) else None
-
-
-def _memory(found: Cursor) -> int:
+def _memory(found: Cursor) -> int | None:
+    """A size; 0 is none."""
     size = found.read(size_bytes)
-    if size < LEAST_MEMORY:
+    if 0 < size < LEAST_MEMORY:
         found.fail(f"{quoted(found.value)} is less than the 6 MiB that a container needs; write for example 64m.")
-    return size
+    return size or None
 
 
 def _limit(found: Cursor) -> int | None:
-    """A size of version 2, where 0 and -1 are none."""
-    return None if str(found.value).strip() in ("0", "-1") else _memory(found)
-
-
-def _processes(found: Cursor) -> int:
-    return found.integer(1, MOST_PIDS)
+    """The same in the keys of version 2, where -1 is none too."""
+    return None if str(found.value).strip() == "-1" else _memory(found)
 
 
 def _pids(found: Cursor) -> int | None:

@@ -42,7 +42,7 @@ def lower_restart(service: Cursor) -> tuple[Restart, int]:
 def says_restart(service: Cursor) -> bool:
     """Whether its author has said anything about restarting."""
     deploy = service.get("deploy")
-    return service.get("restart") is not None or (deploy is not None and deploy.get("restart_policy") is not None)
+    return service.said("restart") is not None or (deploy is not None and deploy.get("restart_policy") is not None)
 
 
 def lower_replicas(service: Cursor) -> int:
@@ -62,7 +62,7 @@ def lower_replicas(service: Cursor) -> int:
 def _mode(service: Cursor) -> str:
     """`deploy.mode`; what is none is passed over, as the audit refuses it."""
     deploy = service.get("deploy")
-    mode = deploy.get("mode") if deploy else None
+    mode = deploy.said("mode") if deploy else None
     return mode.line() if mode else "replicated"
 
 
@@ -71,7 +71,7 @@ def _starts_once(service: Cursor) -> bool:
 
 
 def _plain(service: Cursor) -> tuple[Restart, int] | None:
-    found = service.get("restart")
+    found = service.said("restart")
     if found is None:
         return None
     if found.value is False:
@@ -87,7 +87,7 @@ def _plain(service: Cursor) -> tuple[Restart, int] | None:
 
 
 def _policy(cursor: Cursor) -> tuple[Restart, int]:
-    condition, attempts = cursor.get("condition"), cursor.get("max_attempts")
+    condition, attempts = cursor.said("condition"), cursor.get("max_attempts")
     name = condition.line() if condition else "any"
     if name not in _CONDITIONS:
         cursor.at("condition", name).fail(f"{quoted(name)} is not a condition; write none, on-failure or any.")

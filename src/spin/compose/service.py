@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from spin.compose.attached import configs, mounted, networks, no_target_twice, secrets
 from spin.compose.cursor import Cursor
-from spin.compose.forms import absolute_path, duration_ms, host_name, signal, words
+from spin.compose.forms import absolute_path, duration_ms, inner_host, signal, words
 from spin.compose.kernel import (
     lower_dns,
     lower_extra_hosts,
@@ -63,7 +63,7 @@ def lower_service(name: str, cursor: Cursor, target: Target) -> ServiceSpec:
         read_only=_flag(cursor, "read_only"),
         init=_flag(cursor, "init"),
         working_dir=_optional(cursor, "working_dir", absolute_path),
-        hostname=_optional(cursor, "hostname", host_name),
+        hostname=_optional(cursor, "hostname", inner_host),
         stop_signal=_optional(cursor, "stop_signal", signal),
         stop_grace_ms=_duration(cursor, "stop_grace_period", 10_000),
         restart=restart,
@@ -86,7 +86,7 @@ def lower_service(name: str, cursor: Cursor, target: Target) -> ServiceSpec:
         binds=binds,
         tty=_flag(cursor, "tty"),
         stdin_open=_flag(cursor, "stdin_open"),
-        domainname=_optional(cursor, "domainname", host_name),
+        domainname=_optional(cursor, "domainname", inner_host),
         shm_bytes=lower_shm(cursor),
         ulimits=lower_ulimits(cursor),
         sysctls=lower_sysctls(cursor),
@@ -106,7 +106,7 @@ def lower_service(name: str, cursor: Cursor, target: Target) -> ServiceSpec:
 
 def service_image(name: str, cursor: Cursor, target: Target) -> Image:
     """The image that the service runs; with `build`, the one that is built. Raises InvalidInput."""
-    image, build = cursor.get("image"), cursor.get("build")
+    image, build = cursor.said("image"), cursor.get("build")
     if image is None and build is None:
         cursor.fail("the service has neither `image` nor `build`; write one of them.")
     if image is None:
@@ -153,7 +153,7 @@ def _command(cursor: Cursor | None) -> tuple[str, ...] | None:
 
 
 def _optional(cursor: Cursor, key: str, form: Callable[[str], str]) -> str | None:
-    found = cursor.get(key)
+    found = cursor.said(key)
     return None if found is None else found.read(form)
 
 
@@ -168,10 +168,10 @@ def _duration(cursor: Cursor, key: str, default: int) -> int:
 
 
 def _user(text: str) -> str:
-    name, colon, group = text.partition(":")
-    if not _ACCOUNT.fullmatch(name) or (colon and not _ACCOUNT.fullmatch(group)):
+    name, _, group = text.partition(":")
+    if not _ACCOUNT.fullmatch(name) or (group and not _ACCOUNT.fullmatch(group)):
         raise ValueError(f"{quoted(text)} is not a user; write UID, UID:GID or names of the image's own accounts.")
-    return text
+    return text.removesuffix(":")
 
 
 def _group_add(cursor: Cursor | None) -> tuple[str, ...]:
@@ -207,6 +207,8 @@ def _healthcheck(cursor: Cursor | None) -> Healthcheck | None:
     if _flag(cursor, "disable"):
         return Healthcheck(("NONE",))
     test, retries, start_interval = cursor.get("test"), cursor.get("retries"), cursor.get("start_interval")
+    if test is not None and test.value in ([], ()):  # no words at all: the image's own test
+        test = None
     usual = Healthcheck(()) if test is not None else IMAGES_OWN
     found = Healthcheck(
         test=() if test is None else _test(test),

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from spin.compose.nodes import Node, Position, fail
-from spin.kit.text import quoted
+from spin.kit.text import decoded, quoted
 
 MOST_FILES = 200
 """Most files that one invocation reads by `include`, `extends`, `env_file` and `label_file`."""
@@ -62,7 +62,7 @@ class Workspace:
     def text(self, path: str, at: Position, key: str) -> str:
         """The text of such a file. Raises InvalidInput."""
         try:
-            return self.fetch(path, at, key).decode("utf-8-sig")
+            return decoded(self.fetch(path, at, key))
         except OSError as error:
             fail(at, unreadable(path, error), key=key)
         except UnicodeDecodeError:

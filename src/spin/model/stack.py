@@ -133,6 +133,10 @@ class Tmpfs:
     target: str
     size_bytes: int | None = None
     mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    executable: bool = False
+    """Whether programs in it may be run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,8 +84,10 @@ def _binds(_stack: StackSpec, service: ServiceSpec) -> Pairs:
 
 def _tmpfs(_stack: StackSpec, service: ServiceSpec) -> Pairs:
     for tmpfs in service.tmpfs:
-        size = "" if tmpfs.size_bytes is None else f", {tmpfs.size_bytes} bytes"
-        yield f"tmpfs.{tmpfs.target}", f"in memory{size}{'' if tmpfs.mode is None else f', mode {tmpfs.mode:04o}'}"
+        said = "" if tmpfs.size_bytes is None else f", {tmpfs.size_bytes} bytes"
+        said += "" if tmpfs.mode is None else f", mode {tmpfs.mode:04o}"
+        said += "".join(f", {name} {number}" for name, number in (("uid", tmpfs.uid), ("gid", tmpfs.gid)) if number is not None)
+        yield f"tmpfs.{tmpfs.target}", "in memory" + said + ", executable" * tmpfs.executable
 
 
 def _networks(stack: StackSpec, service: ServiceSpec) -> Pairs:

@@ -61,7 +61,7 @@ async def test_user_groups_tmpfs_volume_and_read_only_root(docker_bench: Bench) 
         user="1234:2345",
         group_add=("3456",),
         read_only=True,
-        tmpfs=(Tmpfs("/scratch", size_bytes=65536, mode=0o1777),),
+        tmpfs=(Tmpfs("/own", mode=0o700, uid=1234, gid=2345, executable=True), Tmpfs("/scratch", size_bytes=65536, mode=0o1777)),
         mounts=(Mount("data", "/data", read_only=True),),
         hostname="front",
     )
@@ -73,6 +73,10 @@ async def test_user_groups_tmpfs_volume_and_read_only_root(docker_bench: Bench) 
     assert inside(container, "touch", "/tmp/x").returncode != 0
     assert inside(container, "touch", "/data/x").returncode != 0
     assert inside(container, "stat", "-c", "%a", "/scratch").stdout.strip() == "1777"
+    assert inside(container, "stat", "-c", "%a %u:%g", "/own").stdout.strip() == "700 1234:2345"
+    for place, allowed in (("/own", True), ("/scratch", False)):
+        assert inside(container, "sh", "-c", f"echo '#!/bin/sh' > {place}/run; chmod 755 {place}/run").returncode == 0
+        assert (inside(container, f"{place}/run").returncode == 0) is allowed
 
 
 async def test_a_tmpfs_is_fresh_and_writable_after_a_restart_and_goes_with_its_container(docker_bench: Bench) -> None:

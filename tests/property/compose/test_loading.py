@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from contextlib import suppress
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from spin.compose import forms, load
@@ -62,7 +63,8 @@ def test_any_text_is_a_document_or_an_error_with_a_place(text: str) -> None:
         assert found.message.startswith("c.yaml:")
         assert found.fields["line"] >= 1
     else:
-        assert isinstance(found.value, dict)
+        assert found
+        assert all(isinstance(document.value, dict) for document in found)
 
 
 @QUICK
@@ -78,6 +80,8 @@ def test_loading_any_text_gives_a_submission_or_a_sentence(texts: list[str]) -> 
 @QUICK
 @given(st.text("ab '\"\\\n$#", max_size=20))
 def test_command_lines_are_split_as_the_standard_library_splits_them(text: str) -> None:
+    # In double quotes Compose takes a backslash away where the library, as a shell does, keeps it.
+    assume('"' not in text or not re.search(r'\\(?!["\\])', re.sub(r'\\["\\]', "", text)))
     try:
         expected = tuple(shlex.split(text))
     except ValueError:
@@ -122,7 +126,7 @@ FILES = st.fixed_dictionaries({}, optional=FRAGMENTS).map(
 
 
 def tree(text: str) -> Node:
-    return interpolate(parse(text, "c.yaml"), Scope({}))
+    return interpolate(parse(text, "c.yaml")[0], Scope({}))
 
 
 def plain(node: Node) -> object:

@@ -23,7 +23,7 @@ def plain(node: Node) -> Any:
 
 
 def read(text: str) -> Any:
-    return plain(parse(text, "compose.yaml"))
+    return plain(parse(text, "compose.yaml")[0])
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,8 @@ def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
         ("a: &a [*a]\n", "1:8", "inside its own anchor"),
         ("a: @b\n", "1:4", "put the value in quotes"),
         ("a: - b\n", "1:4", "line of its own"),
-        ("a: 1\n---\nb: 2\n", "2:1", "second document"),
+        ("a: 1\n---\n- b\n", "3:1", "must hold a mapping"),
+        ("--- {a: 1}\n" * 51, "51:1", "more than 50 documents"),
         ("a: \x01\n", "1:4", "control character"),
         ("a: !foo b\n", "1:4", "!foo"),
         ("a: !!set {b}\n", "1:4", "!!set"),
@@ -183,3 +184,10 @@ def test_merge_keys_cannot_either() -> None:
     lines = ["x-0: &a0 {" + ", ".join(f"k{n}: 1" for n in range(100)) + "}"]
     lines += [f"x-{n}: &a{n} {{b: *a{n - 1}, <<: [{','.join([f'*a{n - 1}'] * 10)}]}}" for n in range(1, 8)]
     assert "use fewer aliases" in complaint("\n".join(lines))
+
+
+def test_each_document_of_a_file_is_read_and_anchors_hold_for_all() -> None:
+    assert [plain(document) for document in parse("---\na: &x 1\n---\n# nothing\n---\nb: *x\n...\n", "compose.yaml")] == [
+        {"a": 1},
+        {"b": 1},
+    ]

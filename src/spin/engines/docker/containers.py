@@ -259,8 +259,10 @@ def _tmpfs_mount(site: str, key: DeploymentKey, tmpfs: Tmpfs) -> Body:
     The engine's own kind of tmpfs loses its mode at the second start: the runtime (runc 1.1) then takes the mode of the directory
     that it made for the first one, and a container that is not root's cannot write there after a crash.
     """
-    options = ["nosuid", "nodev", "noexec", f"mode={0o1777 if tmpfs.mode is None else tmpfs.mode:o}"]
-    options += [] if tmpfs.size_bytes is None else [f"size={tmpfs.size_bytes}"]
+    options = ["nosuid", "nodev", *([] if tmpfs.executable else ["noexec"])]
+    options += [f"mode={0o1777 if tmpfs.mode is None else tmpfs.mode:o}"]
+    numbers = {"size": tmpfs.size_bytes, "uid": tmpfs.uid, "gid": tmpfs.gid}
+    options += [f"{name}={number}" for name, number in numbers.items() if number is not None]
     return {
         "Type": "volume",
         "Target": tmpfs.target,
