@@ -14,6 +14,7 @@ import pytest
 
 from spin import compose, policy, rules
 from spin.cli import commands
+from spin.cli.entry import root
 from spin.cli.lazy import Noun
 from spin.diagram import Surroundings, mermaid, picture
 from spin.main import SERVE
@@ -83,6 +84,31 @@ def test_commands_in_examples_exist(page: Path) -> None:
     # The picture in README and the table of contents of the architecture draw `spin build ─ docker build`: words all the same.
     unknown = [words for words in spin_calls(page.read_text()) if words[0][0] not in "-─…<" and resolve(words) is None]
     assert unknown == []
+
+
+def options_of(words: list[str]) -> Iterator[tuple[str, set[str]]]:
+    """Each option that the words give a command, in its parts (`-it` is two), with those that the command has."""
+    command, rest = root({"serve": SERVE}), list(words)
+    while hasattr(command, "get_command") and rest:
+        command = command.get_command(None, rest.pop(0)) or command
+    known = {"--help", "-h", *(word for p in command.params for word in (*p.opts, *p.secondary_opts))}
+    takes_a_command = any(p.nargs == -1 and p.name == "command" for p in command.params)
+    places = 0
+    for word in rest:
+        places += not word.startswith("-")
+        if takes_a_command and places > 1:
+            return  # from here on it is another program's
+        given = word.strip("[](),.").partition("=")[0]
+        if given.startswith("--") and given != "--":
+            yield given, known
+        elif given.startswith("-") and given not in ("-", "--"):
+            yield from ((f"-{letter}", known) for letter in given[1:])
+
+
+@pages
+def test_options_in_examples_exist(page: Path) -> None:
+    calls = [words for words in spin_calls(page.read_text()) if words[0][0] not in "-─…<"]
+    assert [(words, option) for words in calls for option, known in options_of(words) if option not in known] == []
 
 
 @pages
