@@ -14,9 +14,14 @@ WEB = "services: {web: {image: 'nginx:1'}}\n"
 
 
 def loaded(
-    *names: str, env_files: list[str] | None = None, stack: str | None = None, profiles: list[str] | None = None
+    *names: str,
+    env_files: list[str] | None = None,
+    stack: str | None = None,
+    profiles: list[str] | None = None,
+    project_directory: str | None = None,
 ) -> files.Loaded:
-    return files.load(files.Asked(names, env_files, stack, profiles), {"SPIN_REGISTRY": "localhost:5999", "SPIN_PROJECT": "demo"})
+    asked = files.Asked(names, env_files, stack, profiles, project_directory)
+    return files.load(asked, {"SPIN_REGISTRY": "localhost:5999", "SPIN_PROJECT": "demo"})
 
 
 def image(found: files.Loaded) -> str:
@@ -46,6 +51,26 @@ def test_an_override_file_beside_it_is_merged_but_not_beside_files_that_are_name
     (home / "compose.override.yaml").write_text("services: {web: {image: 'nginx:override'}}")
     assert image(loaded()) == "nginx:override"
     assert image(loaded("compose.yaml")) == "nginx:1"
+
+
+def test_a_directory_for_the_project_has_its_files_its_variables_and_the_stacks_name(home: Path) -> None:
+    other = home / "Other Place"
+    other.mkdir()
+    (other / ".env").write_text("TAG=other")
+    (other / "web.env").write_text("A=other")
+    (home / ".env").write_text("TAG=here")
+    (home / "web.yaml").write_text("services: {web: {image: 'nginx:$TAG', env_file: web.env}}")
+    found = loaded("web.yaml", project_directory="Other Place")
+    assert (image(found), environment(found), found.directory, found.stack) == (
+        "nginx:other",
+        {"A": "other"},
+        other,
+        "other-place",
+    )
+    (other / "compose.yaml").write_text(WEB)
+    assert image(loaded(project_directory="Other Place/../Other Place")) == "nginx:1"
+    with pytest.raises(InvalidInput, match="is not a directory"):
+        loaded(project_directory="web.yaml")
 
 
 def test_directories_above_are_searched_and_name_the_stack(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

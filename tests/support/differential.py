@@ -44,6 +44,7 @@ class Case:
     env_files: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     variables: Mapping[str, str] | None = None
+    project_directory: str | None = None
 
     @property
     def shell(self) -> dict[str, str]:
@@ -54,9 +55,8 @@ def case_in(home: Path) -> Case:
     """The case of a directory; `case.json` in it says what is not usual."""
     path = home / "case.json"
     said = json.loads(path.read_text()) if path.is_file() else {}
-    return Case(
-        home, tuple(said.get("files", ())), tuple(said.get("env_files", ())), tuple(said.get("profiles", ())), said.get("env")
-    )
+    lists = (tuple(said.get(key, ())) for key in ("files", "env_files", "profiles"))
+    return Case(home, *lists, said.get("env"), said.get("project_directory"))
 
 
 def by_compose(case: Case, command: list[str]) -> dict[str, Any] | str:
@@ -65,6 +65,7 @@ def by_compose(case: Case, command: list[str]) -> dict[str, Any] | str:
         *(f"--file={name}" for name in case.files),
         *(f"--env-file={name}" for name in case.env_files),
         *(f"--profile={name}" for name in case.profiles),
+        *([f"--project-directory={case.project_directory}"] if case.project_directory else []),
     ]
     done = subprocess.run(
         [*command, *arguments, "config", "--format", "json"],
@@ -91,23 +92,29 @@ def _undoubled(value: Any) -> Any:
 
 def loaded(case: Case) -> Submission:
     """What Spin loads, its own exchange of binds for configs left out. Raises InvalidInput."""
+    return _loaded(case)[0]
+
+
+def _loaded(case: Case) -> tuple[Submission, Path]:
+    """The same, and the project's directory."""
     with chdir(case.home):
-        sources = find(case.files, case.env_files, case.shell)
-    return spin_compose.load(
+        sources = find(case.files, case.env_files, case.shell, case.project_directory)
+    submission = spin_compose.load(
         sources.files,
         sources.variables,
         Directory(sources.directory).read,
         profiles=case.profiles,
         name=sources.variables.get("COMPOSE_PROJECT_NAME"),
-        usual_name=case.home.name,
+        usual_name=sources.directory.name,
     )
+    return submission, sources.directory
 
 
 def by_spin(case: Case, project: str) -> dict[str, Any] | str:
     """The same of Spin, in Compose's long form."""
     try:
-        submission = loaded(case)
-        return canonical(submission.document, project=project, directory=str(case.home))
+        submission, directory = _loaded(case)
+        return canonical(submission.document, project=project, directory=str(directory))
     except InvalidInput as error:
         return error.message
 

@@ -20,7 +20,16 @@ from spin.cli.failures import finding_line
 from spin.cli.inputs import read_text
 from spin.cli.invalid import finding_of
 from spin.cli.local_images import facts_here
-from spin.cli.options import EnvFileOption, EnvironmentOption, FileOption, JsonOption, ProfileOption, ProjectOption, StackOption
+from spin.cli.options import (
+    EnvFileOption,
+    EnvironmentOption,
+    FileOption,
+    JsonOption,
+    ProfileOption,
+    ProjectDirectoryOption,
+    ProjectOption,
+    StackOption,
+)
 from spin.cli.output import data, json_data, message
 from spin.cli.reports import Format
 from spin.cli.session import Session
@@ -45,6 +54,7 @@ def check(
     stack: StackOption = None,
     project: ProjectOption = None,
     env_files: EnvFileOption = None,
+    project_directory: ProjectDirectoryOption = None,
     profiles: ProfileOption = None,
     form: Annotated[Format, typer.Option("--format", metavar="FORMAT", help="text, json, github or sarif.")] = Format.TEXT,
     json: JsonOption = False,
@@ -79,7 +89,7 @@ def check(
             if named and files is None:
                 checked = Checked(", ".join(named), named[0], [], _severities(session, rules_of))
             else:
-                checked = _checked(session, compose_files.Asked(files, env_files, stack, profiles), rules_of)
+                checked = _checked(session, compose_files.Asked(files, env_files, stack, profiles, project_directory), rules_of)
             checked.findings.extend(primitive(finding) for finding in reviewed.review_named(named, checked.severities))
         except InvalidInput as error:
             found = finding_of(error)
@@ -122,6 +132,7 @@ def render(
     stack: StackOption = None,
     project: ProjectOption = None,
     env_files: EnvFileOption = None,
+    project_directory: ProjectDirectoryOption = None,
     profiles: ProfileOption = None,
     json: JsonOption = False,
     as_compose: Annotated[
@@ -135,7 +146,7 @@ def render(
     with Session(environment=environment, project=project) as session:
         registry = session.stored_registry or Site().registry_host
         owner = session.stored_project or ANY_PROJECT
-        asked = compose_files.Asked(files, env_files, stack, profiles)
+        asked = compose_files.Asked(files, env_files, stack, profiles, project_directory)
         loaded = _load(asked, registry, owner, environment or Site().environments[0].name)
     for notice in loaded.submission.notices:
         message(finding_line(primitive(notice), severity=True))

@@ -12,7 +12,15 @@ import typer
 
 from spin import compose
 from spin.cli import files as compose_files
-from spin.cli.options import EnvFileOption, EnvironmentOption, FileOption, ProfileOption, ProjectOption, StackOption
+from spin.cli.options import (
+    EnvFileOption,
+    EnvironmentOption,
+    FileOption,
+    ProfileOption,
+    ProjectDirectoryOption,
+    ProjectOption,
+    StackOption,
+)
 from spin.cli.output import data, message
 from spin.cli.refs import parse_ref
 from spin.cli.session import Session
@@ -48,6 +56,7 @@ def diagram(
     stack: StackOption = None,
     project: ProjectOption = None,
     env_files: EnvFileOption = None,
+    project_directory: ProjectDirectoryOption = None,
     profiles: ProfileOption = None,
 ) -> None:
     """Draw a stack, with the list of its public and private ports.
@@ -62,7 +71,7 @@ def diagram(
         if target is not None and not _is_file(target):
             drawn = _running(session, target)
         else:
-            asked = compose_files.Asked(files if target is None else [target], env_files, stack, profiles)
+            asked = compose_files.Asked(files if target is None else [target], env_files, stack, profiles, project_directory)
             drawn = _described(session, asked, environment)
     written = _FORMS[chosen](drawn)
     if output is None:

@@ -32,11 +32,12 @@ class Asked:
     env_files: Sequence[str] | None = None
     stack: str | None = None
     profiles: Sequence[str] | None = None
+    project_directory: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The files of one invocation. `directory` is that of the first file: relative paths start there."""
+    """The files of one invocation. Relative paths in them start at `directory`: that of the first file, where no other is named."""
 
     directory: Path
     files: tuple[tuple[str, str], ...]
@@ -66,7 +67,7 @@ class Loaded:
 
 def load(asked: Asked, added: Mapping[str, str]) -> Loaded:
     """Read, merge and interpolate. `added` are Spin's own variables; they win. Raises InvalidInput."""
-    sources = find(asked.files, asked.env_files, os.environ)
+    sources = find(asked.files, asked.env_files, os.environ, asked.project_directory)
     directory = Directory(sources.directory)
     chosen = asked.stack or sources.variables.get("COMPOSE_PROJECT_NAME") or None
     submission = compose.load(
@@ -77,7 +78,7 @@ def load(asked: Asked, added: Mapping[str, str]) -> Loaded:
         profiles=asked.profiles or (),
         rancher=sources.rancher,
         name=chosen,
-        usual_name=_usual_name(sources.directory),
+        usual_name=sources.directory.name,
         notices=sources.notices,
     )
     return Loaded(submission, _stack_name(chosen, submission, sources.directory), sources.directory, sources.files[0][0])
@@ -100,29 +101,47 @@ def _stack_name(given: str | None, submission: Submission, directory: Path) -> S
     raise InvalidInput(f"The directory {directory} gives no name for the stack. Name it with -s NAME.")
 
 
-def find(files: Sequence[str] | None, env_files: Sequence[str] | None, shell: Mapping[str, str]) -> Sources:
+def find(
+    files: Sequence[str] | None,
+    env_files: Sequence[str] | None,
+    shell: Mapping[str, str],
+    project_directory: str | None = None,
+) -> Sources:
     """The files to load: those named, else COMPOSE_FILE, else the nearest directory upwards with a Compose file in it.
 
     COMPOSE_FILE and the others of Compose's own variables may stand in `.env` too, as Docker Compose has it: in that of the present
-    directory where no file is named, then in that of the project.
+    directory where no file is named, then in that of the project. With `project_directory`, files are looked for in that one, and
+    relative paths and `.env` are of it; names of files are seen from the present directory all the same.
     """
+    home = _home(project_directory)
+    start = home or Path.cwd()
     names = list(files or [])
     notices: list[Finding] = []
     variables = dict(shell)
     if named := list(env_files or _several(shell.get("COMPOSE_ENV_FILES", ""), ",")):
         _add_variables([(name, read_text(name)) for name in named], variables, notices)
     elif not names:
-        _add_variables(_dotenv(Path.cwd(), shell), variables, notices)
+        _add_variables(_dotenv(start, shell), variables, notices)
     if not names:
         names = _several(variables.get("COMPOSE_FILE", ""), variables.get("COMPOSE_PATH_SEPARATOR") or os.pathsep)
     if not names:
-        names = [str(path) for path in _discover(Path.cwd())]
+        names = [str(path) for path in _discover(start)]
     first = names[0]
-    directory = Path.cwd() if first == "-" else Path(first).absolute().parent
-    if not named and (files or directory != Path.cwd()):
+    beside = Path.cwd() if first == "-" else Path(first).absolute().parent
+    directory = home or beside
+    if not named and (files or directory != start):
         _add_variables(_dotenv(directory, shell), variables, notices)
     texts = tuple(("stdin" if name == "-" else _shown(name), read_text(name)) for name in names)
-    return Sources(directory, texts, variables, _rancher(directory, first), tuple(notices))
+    return Sources(directory, texts, variables, _rancher(beside, first), tuple(notices))
+
+
+def _home(named: str | None) -> Path | None:
+    """The directory that was named for the project. Raises InvalidInput where there is none."""
+    if not named:
+        return None
+    if not Path(named).is_dir():
+        raise InvalidInput(f"{named} is not a directory. Name the one that the file's relative paths start at.")
+    return Path(os.path.normpath(Path(named).absolute()))  # a link keeps its name, which is the stack's
 
 
 def _several(text: str, separator: str) -> list[str]:

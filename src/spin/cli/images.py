@@ -9,7 +9,7 @@ import typer
 from spin import compose
 from spin.cli import docker
 from spin.cli import files as compose_files
-from spin.cli.options import EnvFileOption, FileOption, ProfileOption, ProjectOption, StackOption
+from spin.cli.options import EnvFileOption, FileOption, ProfileOption, ProjectDirectoryOption, ProjectOption, StackOption
 from spin.cli.output import data, message
 from spin.cli.session import Session
 from spin.errors import Failed, InvalidInput, NotFound, Unavailable
@@ -26,6 +26,7 @@ def build(
     stack: StackOption = None,
     project: ProjectOption = None,
     env_files: EnvFileOption = None,
+    project_directory: ProjectDirectoryOption = None,
     profiles: ProfileOption = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Build every step anew.")] = False,
     pull: Annotated[bool, typer.Option("--pull", help="Fetch newer base images.")] = False,
@@ -36,7 +37,7 @@ def build(
     Prints each image's name.
     """
     with Session(project=project) as session:
-        loaded, builds = _builds(session, services, compose_files.Asked(files, env_files, stack, profiles))
+        loaded, builds = _builds(session, services, compose_files.Asked(files, env_files, stack, profiles, project_directory))
     for wanted in builds:
         message(f"[{wanted.service}] building {wanted.image}")
         arguments = docker.build_arguments(wanted, loaded.directory)
@@ -54,6 +55,7 @@ def push(
     stack: StackOption = None,
     project: ProjectOption = None,
     env_files: EnvFileOption = None,
+    project_directory: ProjectDirectoryOption = None,
     profiles: ProfileOption = None,
 ) -> None:
     """Push built images to the site's registry.
@@ -63,7 +65,7 @@ def push(
     """
     with Session(project=project) as session:
         session.require_sign_in()
-        _, builds = _builds(session, services, compose_files.Asked(files, env_files, stack, profiles))
+        _, builds = _builds(session, services, compose_files.Asked(files, env_files, stack, profiles, project_directory))
         missing = [b.service for b in builds if docker.inspect_image(b.image) is None]
         if missing:
             raise NotFound(f"Not built here yet: {', '.join(missing)}. Run `spin build` first.")

@@ -29,6 +29,10 @@ EnvFileOption: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--env-file", metavar="FILE", help="Variables for the Compose file instead of .env; repeat to merge."),
 ]
+ProjectDirectoryOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--project-directory", metavar="DIR", help="Where relative paths and .env are. Default: beside the first file."),
+]
 ProfileOption: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--profile", metavar="NAME", help="Profile to activate; repeat for several. Default: COMPOSE_PROFILES."),

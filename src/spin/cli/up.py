@@ -20,6 +20,7 @@ from spin.cli.options import (
     JsonOption,
     NoteOption,
     ProfileOption,
+    ProjectDirectoryOption,
     ProjectOption,
     StackOption,
     TimeoutOption,
@@ -38,6 +39,7 @@ def up(
     stack: StackOption = None,
     project: ProjectOption = None,
     env_files: EnvFileOption = None,
+    project_directory: ProjectDirectoryOption = None,
     profiles: ProfileOption = None,
     detach: DetachOption = False,
     wait: WaitOption = False,
@@ -80,10 +82,18 @@ def up(
     if render:
         from spin.cli import check  # noqa: PLC0415 - brings the rules, which take a while to import
 
-        check.render(files=files, environment=environment, stack=stack, project=project, env_files=env_files, profiles=profiles)
+        check.render(
+            files=files,
+            environment=environment,
+            stack=stack,
+            project=project,
+            env_files=env_files,
+            profiles=profiles,
+            project_directory=project_directory,
+        )
         return
     with Session(environment=environment, project=project) as session:
-        loaded, target = _load(session, compose_files.Asked(files, env_files, stack, profiles))
+        loaded, target = _load(session, compose_files.Asked(files, env_files, stack, profiles, project_directory))
         if confirm_upgrade:
             confirm_it(target, detach=detach, timeout=timeout)
             return
@@ -121,12 +131,13 @@ def plan(
     stack: StackOption = None,
     project: ProjectOption = None,
     env_files: EnvFileOption = None,
+    project_directory: ProjectDirectoryOption = None,
     profiles: ProfileOption = None,
     json: JsonOption = False,
 ) -> None:
     """Print what `up` would add, change and remove; change nothing."""
     with Session(environment=environment, project=project) as session:
-        loaded, target = _load(session, compose_files.Asked(files, env_files, stack, profiles))
+        loaded, target = _load(session, compose_files.Asked(files, env_files, stack, profiles, project_directory))
         preview = target.plan(loaded.json)
         if json:
             json_data(preview)

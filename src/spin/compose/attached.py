@@ -93,7 +93,8 @@ def _long_volume(item: Cursor) -> Mount | Bind | Tmpfs | None:
     read_only, options = item.get("read_only"), item.get(kind.value)
     other = {"tmpfs": ("source", "read_only", "volume"), "volume": ("tmpfs",)}.get(kind.value, ())
     for key in other:
-        if found := item.get(key):
+        found = item.get(key)
+        if found is not None and found.value not in (False, "false", "", {}):
             found.fail(f"`{key}` means nothing for `type: {kind.value}`; leave it out.")
     if kind.value == "tmpfs":
         size, mode = (options.get("size"), options.get("mode")) if options else (None, None)

@@ -359,7 +359,7 @@ def _each_of(names: str, form: Form) -> dict[str, Form]:
 _SERVICE: Mapping[str, Form] = {
     **_each_of(
         "image user working_dir hostname domainname stop_signal restart network_mode pid ipc uts userns_mode "
-        "cgroup cgroup_parent container_name platform runtime isolation mac_address cpuset pull_policy",
+        "cgroup cgroup_parent container_name platform runtime isolation mac_address cpuset",
         _text,
     ),
     **_each_of(
@@ -388,6 +388,7 @@ _SERVICE: Mapping[str, Form] = {
     **_each_of("annotations storage_opt", _labels),
     "environment": _pairs,
     "labels": _labels,
+    "pull_policy": lambda value: "missing" if value == "if_not_present" else _text(value),
     "command": _words,
     "entrypoint": _words,
     "stop_grace_period": _duration,

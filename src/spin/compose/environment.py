@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from spin.compose.cursor import Cursor
 from spin.compose.envfile import parse_env
@@ -30,7 +31,8 @@ def resolve_environment(service: Cursor, scope: Scope, workspace: Workspace) -> 
 
 
 def resolve_labels(service: Cursor, scope: Scope, workspace: Workspace) -> None:
-    """Fold `label_file` into `labels`, which win. Raises InvalidInput."""
+    """Fold `label_file` into `labels`, which win. Only variables of the files themselves are known in them. Raises InvalidInput."""
+    within = replace(scope, variables={})
     found: dict[str, str] = {}
     files = service.value.pop("label_file", None)
     if files is None:
@@ -38,7 +40,7 @@ def resolve_labels(service: Cursor, scope: Scope, workspace: Workspace) -> None:
     cursor = service.at("label_file", files)
     for item in cursor.items() if isinstance(files, list) else [cursor]:
         try:
-            found.update(parse_env(_text(item, workspace), item.line(), scope, earlier=found))
+            found.update(parse_env(_text(item, workspace), item.line(), within, earlier=found))
         except FileNotFoundError as error:
             item.fail(unreadable(item.line(), error))
     own = service.get("labels")

@@ -8,6 +8,7 @@ The last step finds wrong types and missing references here, with line and colum
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -56,7 +57,7 @@ def load(
     contents of a path as written in the document (include, extends, env_file, label_file, configs, secrets) and raises OSError where
     it cannot; `look` says what a bind leads to (without it, binds stay as they are). Of configs and secrets only what services use
     is read. `profiles` are those asked for, `rancher` is a rancher-compose.yml (name, text). `name` is the stack's name if it is
-    chosen, `usual_name` what it is where the file does not say either; both are for `${COMPOSE_PROJECT_NAME}` only.
+    chosen, `usual_name` that of the directory, for where the file does not say either; both are for `${COMPOSE_PROJECT_NAME}` only.
     `notices` are passed on.
 
     Raises InvalidInput, its message beginning `file:line:column:`.
@@ -68,7 +69,7 @@ def load(
         scope.variables = {**parse_env(dotenv, dotenv_name, scope), **variables}
     workspace = Workspace(read, look) if look else Workspace(read)
     trees = [(file, tree) for file, text in files for tree in parse(text, file)]
-    if project := name or _named(trees, scope) or usual_name:
+    if project := name or _folded(_named(trees, scope)) or _folded(usual_name):
         scope.variables = {**scope.variables, _PROJECT: project}
     tree = gather(trees, Project(scope, workspace))
     found: list[Finding] = []
@@ -125,6 +126,11 @@ def _named(trees: Sequence[tuple[str, Node]], scope: Scope) -> str | None:
         if node is not None and isinstance(node.value, str) and node.value:
             found = scope.text(node.value, node.at, "name")
     return found
+
+
+def _folded(name: str | None) -> str:
+    """A project's name as Docker Compose makes it of what stands in a file, or of a directory's name."""
+    return re.sub(r"[^a-z0-9_-]+", "", (name or "").lower()).lstrip("_-")
 
 
 def suggested_name(submission: Submission) -> str | None:

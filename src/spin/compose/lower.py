@@ -18,7 +18,7 @@ from spin.compose.mappings import labels
 from spin.compose.restarts import says_restart
 from spin.compose.service import Target, lower_service
 from spin.compose.tags import lower_tags
-from spin.kit.text import plain, quoted
+from spin.kit.text import quoted
 from spin.model.names import StackName, host_label
 from spin.model.stack import Condition, Config, Network, Protocol, Restart, SecretRef, ServiceSpec, StackSpec, Volume
 from spin.model.submission import Submission
@@ -82,10 +82,9 @@ def _no_services(root: Cursor) -> NoReturn:
     }
     for entry in others.values():
         if entry.is_mapping() and not {"image", "build"}.isdisjoint(entry.value):
-            entry.fail(
-                "a service stands at the top, as in files of version 1; write `services:` there, and the services below it."
-            )
-    found = f" (it has {', '.join(plain(key, 40) for key in list(others)[:5])})" if others else ""
+            at_all = "indent it" if "services" in root.mapping() else "write `services:`, and indent the services"
+            entry.fail(f"a service stands at the top of the file, as in version 1; {at_all} below `services:`.")
+    found = f" (it has {', '.join(quoted(key, 40) for key in list(others)[:5])})" if others else ""
     root.fail(f"the file has no services{found}; write at least one below `services:`.")
 
 

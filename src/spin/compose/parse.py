@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NoReturn
@@ -48,6 +49,7 @@ _QUOTE = "the quote that is opened at line {start} is never closed; add the miss
 _BRACKET = "the bracket that is opened at line {start} is not closed properly; add the missing ',' or bracket"
 _INDENT = "this line does not fit the indentation of the lines above it; align it with its neighbours"
 _ESCAPE = "this escape is not known in double quotes; write `\\\\` for a backslash, or use single quotes"
+_CONFLICT = re.compile(r"^<{7} ", re.MULTILINE)
 _HINTS = (
     ("found a tab", "a tab cannot be used for indentation in YAML; use spaces"),
     ("found character", "a value cannot begin with {what}; put the value in quotes"),
@@ -147,6 +149,12 @@ class _Composer:
             fail(at, _TOO_DEEP)
         if problem.startswith("found character") and what == "\t":
             problem = "found a tab"
+        if conflict := _CONFLICT.search(self._text):
+            line = self._text.count("\n", 0, conflict.start()) + 1
+            fail(
+                Position(self._file, line, 1),
+                "a merge of Git has left its marks here; decide between the two sides, and remove them.",
+            )
         for beginning, sentence in _HINTS:
             if problem.startswith(beginning):
                 fail(at, f"not valid YAML: {sentence.format(what=quoted(what), start=start)}.")
@@ -197,8 +205,10 @@ class _Composer:
         size = 1
         while not isinstance(event_key := next(self._events), MappingEndEvent):
             key_at = self._at(event_key)
-            key_node = self._node(event_key, depth + 1)
             is_merge = isinstance(event_key, ScalarEvent) and event_key.value == "<<" and not event_key.style
+            if is_merge and event_key.tag == _STANDARD + "merge":  # as yq writes it: !!merge <<: *anchor
+                event_key.tag = None
+            key_node = self._node(event_key, depth + 1)
             child = self._node(next(self._events), depth + 1)
             size = self._grown(size, child, key_at)
             if is_merge:
@@ -218,7 +228,10 @@ class _Composer:
     @staticmethod
     def _key(event: Any, node: Node, at: Position) -> str:
         if isinstance(node.value, (dict, list)) or node.value is None:
-            fail(at, f"a key must be a name, not {node.kind}; write `name: value`.")
+            fail(
+                at,
+                f"a key must be a name, not {node.kind}; write `name: value`, and put a value that begins with `{{{{` in quotes.",
+            )
         return event.value if isinstance(event, ScalarEvent) else str(node.value)
 
     @staticmethod

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL = {word: value for value in (True, False) for word in (str(value), str(value).lower(), str(value).upper())}
@@ -57,7 +58,7 @@ def _float_text(value: float) -> str:
         return "NaN"
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
-    exponent = int(f"{value:.16e}".partition("e")[2])
+    exponent = Decimal(repr(value)).adjusted()
     if -5 < exponent < 6:
         return repr(value).removesuffix(".0")
     if "e" in repr(value):

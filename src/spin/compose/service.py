@@ -29,6 +29,10 @@ from spin.model.stack import IMAGES_OWN, Condition, Dependency, Healthcheck, Ima
 
 _WORKSTATION = ("env_file", "label_file", "extends", "profiles")
 """Keys that are carried out while loading; in a document that arrives at the server they would be lost."""
+_OFTEN = frozenset(
+    ("build", "command", "depends_on", "deploy", "environment", "healthcheck", "image", "labels", "networks", "ports", "restart")
+)
+"""Keys whose names are no names of services, but of what was not indented."""
 _ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}", re.ASCII)
 _CAPABILITY = re.compile(r"[A-Z][A-Z_]{1,30}", re.ASCII)
 
@@ -108,7 +112,8 @@ def service_image(name: str, cursor: Cursor, target: Target) -> Image:
     """The image that the service runs; with `build`, the one that is built. Raises InvalidInput."""
     image, build = cursor.said("image"), cursor.get("build")
     if image is None and build is None:
-        cursor.fail("the service has neither `image` nor `build`; write one of them.")
+        instead = f"indent it, if it is `{name}` of the service above" if name in _OFTEN else "write one of them"
+        cursor.fail(f"the service has neither `image` nor `build`; {instead}.")
     if image is None:
         image = Cursor(f"{target.stack}-{name.lower()}", cursor.path, cursor.positions)
         try:
@@ -227,7 +232,7 @@ def _test(cursor: Cursor) -> tuple[str, ...]:
             cursor.fail("the test is blank; write a command, or `disable: true`.")
         return ("CMD-SHELL", cursor.text())
     test = tuple(item.text() for item in cursor.items())
-    lengths = {"NONE": (1, 1), "CMD-SHELL": (2, 2), "CMD": (2, len(test))}
+    lengths = {"NONE": (1, 1), "CMD-SHELL": (2, len(test)), "CMD": (2, len(test))}
     low, high = lengths.get(test[0] if test else "", (1, 0))
     if not low <= len(test) <= high:
         cursor.fail(

@@ -145,6 +145,8 @@ def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
         ("? [a]\n: b\n", "1:3", "a key must be a name"),
         ("~: b\n", "1:1", "a key must be a name"),
         ("<<: 3\n", "1:1", "takes a mapping"),
+        ("a:\n<<<<<<< HEAD\n  b: 1\n=======\n  b: 2\n>>>>>>> side\n", "2:1", "merge of Git"),
+        ("a: {{ b }}\n", "1:5", "begins with `{{` in quotes"),
         ('a: "\\U99999999"\n', "1:7", "escape is not known"),
         ('a: "\\d+"\n', "1:5", "escape is not known"),
         ("a:\n  - é\n  - *\n", "3:6", "has no name"),

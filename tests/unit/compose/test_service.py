@@ -76,6 +76,7 @@ TCP, UDP = Protocol.TCP, Protocol.UDP
         ("restart:", "restart", Restart.UNLESS_STOPPED),
         ("healthcheck: {test: curl -f x}", "healthcheck", Healthcheck(("CMD-SHELL", "curl -f x"))),
         ("healthcheck: {test: [CMD, a, b], retries: '5'}", "healthcheck", Healthcheck(("CMD", "a", "b"), retries=5)),
+        ("healthcheck: {test: [CMD-SHELL, a, -b]}", "healthcheck", Healthcheck(("CMD-SHELL", "a", "-b"))),
         ("healthcheck: {test: [CMD-SHELL, a b]}", "healthcheck", Healthcheck(("CMD-SHELL", "a b"))),
         ("healthcheck: {test: [NONE]}", "healthcheck", Healthcheck(("NONE",))),
         ("healthcheck: {disable: true}", "healthcheck", Healthcheck(("NONE",))),

@@ -104,8 +104,19 @@ def test_a_secret_is_stored_under_the_stacks_name_or_as_it_says(declared: str, s
         ),
         ("services: {a: {image: x, configs: [c]}}\nconfigs: {c: }", "no content here"),
         ("services: {a: {image: x, configs: [c]}}\nconfigs: {c: {external: false}}", "no content here"),
-        ("service: {a: {image: x}}", "no services (it has service)"),
-        ("web: {image: x}\ndb: {image: y}", "compose.yaml:1:1: web: a service stands at the top"),
+        ("service: {a: {image: x}}", "no services (it has 'service')"),
+        (
+            "web: {image: x}\ndb: {image: y}",
+            "compose.yaml:1:1: web: a service stands at the top of the file, as in version 1; write",
+        ),
+        (
+            "services:\nweb:\n  image: x",
+            "compose.yaml:2:1: web: a service stands at the top of the file, as in version 1; indent it",
+        ),
+        (
+            "services:\n  web:\n    image: x\n  ports: {}",
+            "services.ports: the service has neither `image` nor `build`; indent it",
+        ),
         ("services: {a: {image: x, configs: [c]}}\nconfigs: {c: {file: f, content: x}}", "given twice"),
         ("services: {a: {image: x, secrets: [s]}}\nsecrets: {s: }", "where the secret comes from"),
         ("services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {}}", "where the secret comes from"),

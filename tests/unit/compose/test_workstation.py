@@ -42,9 +42,9 @@ def test_a_service_that_is_needed_is_not_left_out_in_silence() -> None:
 
 
 def test_label_files_are_folded_into_the_labels_which_win() -> None:
-    files = {"a.labels": b"one=1\ntwo=1\n", "b.labels": b"two=$X\n"}
+    files = {"a.labels": b"one=1\ntwo=1\n", "b.labels": b"two=$one$X\n"}
     found = loaded(service_text("label_file: [a.labels, b.labels]\nlabels: {one: own}"), files=files, variables={"X": "2"})
-    assert found.document["services"]["app"]["labels"] == {"one": "own", "two": "2"}
+    assert found.document["services"]["app"]["labels"] == {"one": "own", "two": "1"}
 
 
 def test_a_label_file_that_is_missing_is_told_with_its_place() -> None:
