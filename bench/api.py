@@ -6,9 +6,11 @@ clients has a connection that it keeps, and asks anew as soon as it has its answ
 
 - list: all stacks of a project in an environment, with services and containers;
 - show: one stack;
-- check: a document of three services against the rules, and its images looked up.
+- check: a document of three services against the rules, and its images looked up;
+- check with a name: of one service with a host name of its own, which no other stack of the site may have.
 
 By turns in each round, the same server answers the same bytes from memory: what server, connection and machine take by themselves.
+Of each question the server's processor time for a request is taken, too, which other work on the machine changes least.
 `spin ps` is a command of its own each time, by turns with `python -c pass` and `spin --version`. Exit status 1 where `spin ps` takes
 more than half a second (median), or where an answer is not what it should be.
 """
@@ -176,6 +178,8 @@ class Question:
     """Of each round."""
     rates: list[float] = field(default_factory=list)
     """Answers a second, of each round."""
+    costs: list[float] = field(default_factory=list)
+    """Milliseconds of the server's processor time for an answer, of each round."""
     size: int = 0
 
     def quantile(self, percent: int) -> float:
@@ -184,6 +188,10 @@ class Question:
     @property
     def rate(self) -> float:
         return statistics.median(self.rates)
+
+    @property
+    def cost(self) -> float:
+        return statistics.median(self.costs)
 
 
 def request(method: str, path: str, key: str, body: Any = None) -> bytes:
@@ -205,9 +213,16 @@ async def answer(reader: asyncio.StreamReader) -> bytes:
     return body
 
 
-async def load(port: int, question: Question, clients: int, seconds: float) -> None:
-    """One round."""
+def processor_seconds(process: int) -> float:
+    """What the process has used, of all its threads."""
+    words = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def load(port: int, process: int, question: Question, clients: int, seconds: float) -> None:
+    """One round, asking the server that is this process."""
     found: list[float] = []
+    used = processor_seconds(process)
     begun = time.monotonic()
 
     async def client(number: int) -> None:
@@ -225,6 +240,7 @@ async def load(port: int, question: Question, clients: int, seconds: float) -> N
             await writer.wait_closed()
 
     await asyncio.gather(*(client(number) for number in range(clients)))
+    question.costs.append(1000 * (processor_seconds(process) - used) / len(found))
     question.milliseconds.append(found)
     question.rates.append(len(found) / (time.monotonic() - begun))
 
@@ -240,6 +256,13 @@ def questions(key: str, count: int) -> list[Question]:
         services = {name: {"image": image, "deploy": limits} for name in ("web", "api", "db")}
         return request("POST", f"{where(number)}/stack-{number:04}/check", key, {"submission": submission(services)})
 
+    def check_name(chance: random.Random) -> bytes:
+        number = chance.randrange(count)
+        limits = {"resources": {"limits": {"cpus": "0.5", "memory": "256M"}}}
+        image = f"{SITE.registry_host}/project-{number % PROJECTS:02}/web:1"
+        web = {"image": image, "deploy": limits, "x-spin": {"http": 8080, "hosts": ["shop.example.org"]}}
+        return request("POST", f"{where(number)}/stack-{number:04}/check", key, {"submission": submission({"web": web})})
+
     def show(chance: random.Random) -> bytes:
         number = chance.randrange(count)
         return request("GET", f"{where(number)}/stack-{number:04}", key)
@@ -248,6 +271,7 @@ def questions(key: str, count: int) -> list[Question]:
         Question("list", lambda chance: request("GET", where(chance.randrange(PROJECTS)), key)),
         Question("show", show),
         Question("check", check),
+        Question("check with a name", check_name),
     ]
 
 
@@ -270,26 +294,29 @@ async def measure(server: subprocess.Popen[str], port: int, key: str, options: a
     assert server.stdout is not None
     for question in asked:
         text = json.dumps(json.loads(await once(port, question.make(random.Random(0)))))
-        server.stdin.write(f"{question.name} {text}\n")
+        name = question.name.replace(" ", "-")
+        server.stdin.write(f"{name} {text}\n")
         server.stdin.flush()
         await asyncio.to_thread(server.stdout.readline)
-        data = request("GET", f"/canned/{question.name}", key)
+        data = request("GET", f"/canned/{name}", key)
         every += [question, Question(f"{question.name}, from memory", always(data))]
     for number in range(options.rounds):
         for question in every:
             print(f"{time.strftime('%H:%M:%S')} round {number + 1}: {question.name}", file=sys.stderr, flush=True)
-            await load(port, question, options.clients, options.seconds)
+            await load(port, server.pid, question, options.clients, options.seconds)
     return every
 
 
 def report(every: list[Question], options: argparse.Namespace) -> None:
     print(
-        f"\n| {time.strftime('%Y-%m-%d')}, {options.stacks:,} stacks, {options.clients} clients | answer | requests a second | p50 | p99 |"
+        f"\n| {time.strftime('%Y-%m-%d')}, {options.stacks:,} stacks, {options.clients} clients "
+        "| answer | requests a second | p50 | p99 | processor time a request |"
     )
-    print("| --- | --- | --- | --- | --- |")
+    print("| --- | --- | --- | --- | --- | --- |")
     for question in every:
         p50, p99 = question.quantile(50), question.quantile(99)
-        print(f"| {question.name} | {question.size / 1000:.1f} kB | {question.rate:,.0f} | {p50:.0f} ms | {p99:.0f} ms |")
+        size, cost = question.size / 1000, question.cost
+        print(f"| {question.name} | {size:.1f} kB | {question.rate:,.0f} | {p50:.0f} ms | {p99:.0f} ms | {cost:.2f} ms |")
     print(f"\nBeside the same bytes from memory (load of the machine {os.getloadavg()[0]:.1f}):")
     for question, yardstick in zip(every[::2], every[1::2], strict=True):
         slower, longer = yardstick.rate / question.rate, question.quantile(99) / yardstick.quantile(99)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 from collections import deque
 from collections.abc import Hashable, Iterable
 from contextlib import suppress
@@ -34,6 +35,8 @@ class WorkQueue(Generic[Key]):
         """A heap of what `_due` says of keys that nobody holds. An entry that `_due` says otherwise of is out of date."""
         self._count = 0
         self._held: set[Key] = set()
+        self._turns: dict[Key, tuple[float, float]] = {}
+        """When a key was due that has been taken, and when it was taken; until it need not be looked at again at once."""
         self._failures: dict[Key, int] = {}
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._alarm: asyncio.TimerHandle | None = None
@@ -51,7 +54,10 @@ class WorkQueue(Generic[Key]):
         due = asyncio.get_running_loop().time() + after.total_seconds()
         if not after and not patient:
             due -= HEAD_START.total_seconds()
-        if due < self._due.get(key, float("inf")):
+        self._enter(key, due)
+
+    def _enter(self, key: Key, due: float) -> None:
+        if due < self._due.get(key, math.inf):
             self._due[key] = due
             self._put(key)
             self._call()
@@ -60,9 +66,10 @@ class WorkQueue(Generic[Key]):
         """The next key that is due and that nobody holds; waits for one. Give it back with `done` or `failed`."""
         while True:
             if self._first() <= asyncio.get_running_loop().time():
-                _, _, key = heapq.heappop(self._order)
+                due, _, key = heapq.heappop(self._order)
                 del self._due[key]
                 self._held.add(key)
+                self._turns.setdefault(key, (due, asyncio.get_running_loop().time()))
                 self._call()
                 return key
             waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -77,13 +84,23 @@ class WorkQueue(Generic[Key]):
                 raise
 
     def done(self, key: Key, again: timedelta | None = None) -> None:
-        """Give back `key`; look again after `again` if it is not None. Its failures are forgotten."""
+        """Give back `key`; look again after `again` if it is not None. Its failures are forgotten.
+
+        One that is to be looked at again at once keeps its place, for as long as HEAD_START: of a thousand that were due together the
+        first is brought to an end before the last begins, instead of all of them coming to theirs as late as the last.
+        """
         self._failures.pop(key, None)
+        place, taken = self._turns.get(key, (math.inf, 0.0))
+        if again != timedelta(0):
+            self._turns.pop(key, None)
         self._give_back(key, again)
+        if again == timedelta(0) and asyncio.get_running_loop().time() < taken + HEAD_START.total_seconds():
+            self._enter(key, place)
 
     def failed(self, key: Key) -> timedelta:
         """Give back `key` to be tried again, each time later than the last. Returns when."""
         failures = self._failures[key] = self._failures.get(key, 0) + 1
+        self._turns.pop(key, None)
         again = backoff(failures, first=FIRST_RETRY, most=LAST_RETRY)
         self._give_back(key, again)
         return again
@@ -123,7 +140,7 @@ class WorkQueue(Generic[Key]):
             if self._due.get(key) == due and key not in self._held:
                 return due
             heapq.heappop(self._order)
-        return float("inf")
+        return math.inf
 
     def _call(self) -> None:
         """Call one waiting worker when the first key is due; when that one has taken it, it calls the next."""
@@ -133,7 +150,7 @@ class WorkQueue(Generic[Key]):
         while self._waiting and self._waiting[0].done():  # cancelled, and not yet told
             self._waiting.popleft()
         first = self._first()
-        if not self._waiting or first == float("inf"):
+        if not self._waiting or first == math.inf:
             return
         loop = asyncio.get_running_loop()
         if first <= loop.time():

@@ -20,8 +20,8 @@ class Events(Rows):
     """That part of a `spin.ports.store.UnitOfWork`."""
 
     async def add_events(self, events: Sequence[Event]) -> None:
-        for event in events:
-            await self._change(insert(_TABLE).values(_values(event)))
+        if events:
+            await self._change_many(_INSERT, [_values(event) for event in events])
 
     async def events(self, query: EventQuery) -> tuple[Event, ...]:
         newest_first = query.after is None
@@ -52,6 +52,7 @@ class Events(Rows):
 
 
 _TABLE = events
+_INSERT = insert(_TABLE)
 
 
 def _values(event: Event) -> dict[str, Any]:

@@ -11,41 +11,53 @@ from sqlalchemy import Row, and_, delete, func, select, update
 from spin.errors import Conflict
 from spin.model.names import DeploymentKey, EnvironmentName, ProjectName, StackName
 from spin.model.run import KEPT, NO_JOBS, Job, JobBook, Run
-from spin.store.codec import decode, encode
-from spin.store.rows import Rows, of, within
+from spin.store.codec import decode_kept, encode
+from spin.store.rows import Rows, named, of
 from spin.store.schema import deployments, jobs, runs
+
+_KEY = ("project", "environment", "stack")
+# What every pass over a deployment asks for.
+_JOBS_WITHIN = select(jobs).order_by(jobs.c.service)
+_JOBS = _JOBS_WITHIN.where(named(jobs, *_KEY))
+_RUNS_WITHIN = select(runs).order_by(runs.c.service, runs.c.number)
+_RUNS = select(runs.c.document).where(named(runs, *_KEY)).order_by(runs.c.service, runs.c.number)
+_DEPLOYMENT = select(deployments.c.stack).where(named(deployments, *_KEY))
+_ENDED = and_(named(runs, *_KEY, "service"), runs.c.ended.is_not(None))
+_FORGET = delete(runs).where(
+    _ENDED,
+    runs.c.number <= select(runs.c.number).where(_ENDED).order_by(runs.c.number.desc()).offset(KEPT).limit(1).scalar_subquery(),
+)
 
 
 class Jobs(Rows):
     """That part of a `spin.ports.store.UnitOfWork`."""
 
     async def job_book(self, key: DeploymentKey) -> JobBook:
-        found = await self._all(select(jobs).where(of(jobs, key)).order_by(jobs.c.service))
+        found = await self._all(_JOBS, **_names(key))
         if not found:
             return NO_JOBS
-        documents = await self._all(select(runs.c.document).where(of(runs, key)).order_by(runs.c.service, runs.c.number))
+        documents = await self._all(_RUNS, **_names(key))
         return JobBook(
             tuple(Job(row.service, row.times, row.since, row.last, row.version) for row in found),
-            tuple(decode(Run, row.document) for row in documents),
+            tuple(decode_kept(Run, row.document) for row in documents),
         )
 
     async def job_books(self, project: str | None = None, environment: str | None = None) -> Mapping[DeploymentKey, JobBook]:
         """Only of stacks that have jobs."""
         found: dict[DeploymentKey, tuple[list[Job], list[Run]]] = {}
-        for row in await self._all(select(jobs).where(within(jobs, project, environment)).order_by(jobs.c.service)):
+        for row in await self._all_within(_JOBS_WITHIN, jobs, project, environment):
             book = found.setdefault(_key(row), ([], []))
             book[0].append(Job(row.service, row.times, row.since, row.last, row.version))
         if found:
-            kept = select(runs).where(within(runs, project, environment)).order_by(runs.c.service, runs.c.number)
-            for row in await self._all(kept):
+            for row in await self._all_within(_RUNS_WITHIN, runs, project, environment):
                 if (key := _key(row)) in found:
-                    found[key][1].append(decode(Run, row.document))
+                    found[key][1].append(decode_kept(Run, row.document))
         return {key: JobBook(tuple(its_jobs), tuple(its_runs)) for key, (its_jobs, its_runs) in found.items()}
 
     async def save_jobs(self, key: DeploymentKey, jobs_: Sequence[Job], runs_: Sequence[Run]) -> None:
-        if await self._first(select(deployments.c.stack).where(of(deployments, key))) is None:
+        names = _names(key)
+        if await self._first(_DEPLOYMENT, **names) is None:
             return
-        names = {"project": key.project, "environment": key.environment, "stack": key.stack}
         for job in jobs_:
             await self._save_job(key, job, names)
         for run in runs_:
@@ -53,9 +65,7 @@ class Jobs(Rows):
                 runs, names | {"service": run.service, "number": run.number, "ended": run.ended, "document": encode(run)}
             )
         for job in jobs_:
-            old = and_(of(runs, key), runs.c.service == job.service, runs.c.ended.is_not(None))
-            newest = select(runs.c.number).where(old).order_by(runs.c.number.desc()).offset(KEPT).limit(1).scalar_subquery()
-            await self._change(delete(runs).where(old, runs.c.number <= newest))
+            await self._change(_FORGET, **names, service=job.service)
 
     async def forget_runs(self, before: datetime) -> int:
         newest = (
@@ -81,6 +91,10 @@ class Jobs(Rows):
                 "the command.",
                 service=job.service,
             )
+
+
+def _names(key: DeploymentKey) -> dict[str, Any]:
+    return {"project": key.project, "environment": key.environment, "stack": key.stack}
 
 
 def _key(row: Row[Any]) -> DeploymentKey:

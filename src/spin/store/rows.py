@@ -37,14 +37,14 @@ class Rows:
         scope = {name: value for name, value in given.items() if value is not None}
         return await self._all(_scoped(statement, table, *scope), **scope)
 
-    async def _change(self, statement: Executable) -> Sequence[Row[Any]]:
+    async def _change(self, statement: Executable, /, **parameters: Any) -> Sequence[Row[Any]]:
         """Run a statement that writes; the rows that it returns, if it has RETURNING.
 
         Raises RuntimeError in a transaction that was begun for reading only: a mistake in the code that calls, found on any database.
         """
         if not self._write:
             raise RuntimeError("this transaction is for reading; begin(write=True) makes one that may write")
-        result = await self._run(statement)
+        result = await self._run(statement, parameters)
         return result.all() if result.returns_rows else ()
 
     async def _change_many(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -64,17 +64,18 @@ class Rows:
 
         Asking beforehand would leave a gap, and an error would end the transaction on PostgreSQL: hence ON CONFLICT.
         """
-        statement = self._insert(table).values(values).on_conflict_do_nothing().returning(*table.primary_key.columns)
-        return bool(await self._change(statement))
+        return bool(await self._change(_adding(self._dialect, table), **values))
 
     async def _put(self, table: Table, values: Mapping[str, Any]) -> None:
         """Insert a row, or exchange the values of the one with the same key."""
-        keys = table.primary_key.columns
-        rest = {name: value for name, value in values.items() if name not in keys}
-        await self._change(self._insert(table).values(values).on_conflict_do_update(index_elements=list(keys), set_=rest))
+        await self._change(_putting(self._dialect, table, *values), **values)
+
+    @property
+    def _dialect(self) -> str:
+        return self._connection.dialect.name
 
     def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
-        return sqlite.insert(table) if self._connection.dialect.name == "sqlite" else postgresql.insert(table)
+        return insert_into(self._dialect, table)
 
 
 def of(table: Table, key: DeploymentKey) -> ColumnElement[bool]:
@@ -95,6 +96,23 @@ def named(table: Table, *names: str) -> ColumnElement[bool]:
     For statements that are made once and asked often: making one takes longer than SQLite takes to answer it.
     """
     return and_(True, *(table.c[name] == bindparam(name) for name in names))  # noqa: FBT003 -- SQL's TRUE
+
+
+def insert_into(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that knows ON CONFLICT."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+@cache
+def _adding(dialect: str, table: Table) -> Executable:
+    return insert_into(dialect, table).on_conflict_do_nothing().returning(*table.primary_key.columns)
+
+
+@cache
+def _putting(dialect: str, table: Table, *names: str) -> Executable:
+    keys, statement = table.primary_key.columns, insert_into(dialect, table)
+    rest = {name: statement.excluded[name] for name in names if name not in keys}
+    return statement.on_conflict_do_update(index_elements=list(keys), set_=rest)
 
 
 @cache

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, delete, literal, or_, select, update
+from sqlalchemy import ColumnElement, Executable, Row, and_, bindparam, delete, or_, select, update
 
 from spin.errors import Conflict
 from spin.model.names import DeploymentKey, EnvironmentName, ProjectName, StackName
 from spin.model.revision import Deployment, Goal, Revision, ServiceWish, Upgrade
 from spin.model.status import DeploymentStatus
 from spin.store.codec import decode_kept, encode
-from spin.store.rows import Rows, named, of, within
+from spin.store.rows import Rows, insert_into, named, of, within
 from spin.store.schema import deployments, revisions, statuses
 
 _KEY = ("project", "environment", "stack")
@@ -122,18 +123,21 @@ class Stacks(Rows):
 
     async def save_status(self, key: DeploymentKey, status: DeploymentStatus) -> None:
         """Does nothing where the deployment was deleted meanwhile."""
-        document = encode(status)
-        source: Select[Any] = select(
-            deployments.c.project, deployments.c.environment, deployments.c.stack, literal(document)
-        ).where(of(deployments, key))
-        insert = self._insert(statuses).from_select(["project", "environment", "stack", "document"], source)
-        await self._change(insert.on_conflict_do_update(index_elements=list(statuses.primary_key), set_={"document": document}))
+        await self._change(_saving_status(self._dialect), **_names(key), document=encode(status))
 
     async def statuses(
         self, project: str | None = None, environment: str | None = None
     ) -> Mapping[DeploymentKey, DeploymentStatus]:
         found = await self._all_within(_STATUSES, statuses, project, environment)
         return {_key(row): decode_kept(DeploymentStatus, row.document) for row in found}
+
+
+@cache
+def _saving_status(dialect: str) -> Executable:
+    document = bindparam("document", type_=statuses.c.document.type)
+    source = select(*(deployments.c[name] for name in _KEY), document).where(named(deployments, *_KEY))
+    insert = insert_into(dialect, statuses).from_select([*_KEY, "document"], source)
+    return insert.on_conflict_do_update(index_elements=list(statuses.primary_key), set_={"document": insert.excluded.document})
 
 
 def _batched(conditions: Sequence[ColumnElement[bool]]) -> Iterator[Sequence[ColumnElement[bool]]]:

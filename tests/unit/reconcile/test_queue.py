@@ -141,6 +141,25 @@ async def test_keys_that_are_always_in_a_hurry_do_not_keep_a_patient_one_waiting
     assert taken.index("patient") == 6
 
 
+async def test_of_many_that_were_due_together_the_first_is_brought_to_an_end_before_the_last_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = asyncio.get_running_loop()
+    now = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: now)
+    queue: WorkQueue[int] = WorkQueue()
+    for number in range(10):
+        queue.add(number)
+        now += 0.001
+    now += 3 * HEAD_START.total_seconds()  # for so long there was other work
+    taken = []
+    for _ in range(30):
+        taken.append(await queue.take())
+        queue.done(taken[-1], timedelta(0) if taken.count(taken[-1]) < 3 else None)
+        now += HEAD_START.total_seconds() / 10
+    assert taken == [number for number in range(10) for _ in range(3)]
+
+
 async def test_failures_are_tried_again_later_each_time_and_success_forgets_them() -> None:
     queue: WorkQueue[str] = WorkQueue()
     waits = [queue.failed("a") for _ in range(8)]
