@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 from collections.abc import Iterator
@@ -116,6 +117,9 @@ class RunningPlatform:
         await asyncio.gather(self._start_registry(key), self._supervise(edge_child, controller))
         app = build(platform, extra_routers=[router(platform, tokens)])
         self._server = _Server(app, api_socket, notifier)
+        # What is here by now stays. A collection that looked through all of it would keep everybody waiting for 60 ms each time.
+        gc.collect()
+        gc.freeze()
         log.info("ready", api=site.api_url, edge=site.edge_port, registry=site.registry_host, data=str(self._data.path))
 
     async def run(self) -> None:

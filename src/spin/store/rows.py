@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, CursorResult, Executable, Row, Select, Table, and_, bindparam
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from spin.model.names import DeploymentKey
 from spin.store.failures import unstorable
 from spin.store.sealing import Sealer
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 
 class Rows:
@@ -100,7 +103,11 @@ def named(table: Table, *names: str) -> ColumnElement[bool]:
 
 def insert_into(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that knows ON CONFLICT."""
-    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    if dialect == "sqlite":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - costs some 50 ms, and most platforms have SQLite
+
+    return postgresql.insert(table)
 
 
 @cache

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import stat
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,15 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from spin.errors import Failed, InvalidInput, SpinError, Unavailable
 from spin.model.revision import ServiceWish
-from spin.store import SqlStore, migrations, open_store, sqlite_url
+from spin.store import SqlStore, migration, migrations, open_store, sqlite_url
 from spin.store.codec import encode
 from spin.store.connect import connect, parse
+from spin.store.migrate import NEWEST
 from spin.store.schema import metadata
 from support.database import PostgresServer
 from support.stored import NOW, revision
@@ -64,6 +68,25 @@ async def test_a_store_is_opened_again_with_everything_in_it(url: str, key: byte
             if not expected:
                 async with store.begin(write=True) as unit:
                     await unit.add_project("physics", NOW)
+
+
+def test_a_store_that_is_up_to_date_is_opened_without_the_means_to_change_it(tmp_path: Path) -> None:
+    # They are a seventh of what a platform needs to start.
+    url = sqlite_url(tmp_path / "spin.db")
+    program = f"""
+import asyncio, sys
+from spin.store import open_store
+async def main():
+    await (await open_store({url!r}, bytes(32))).close()
+    print("alembic" in sys.modules)
+asyncio.run(main())
+"""
+    runs = [subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True) for _ in range(2)]
+    assert [run.stdout.strip() for run in runs] == ["True", "False"]
+
+
+def test_the_newest_step_is_the_one_that_is_named() -> None:
+    assert ScriptDirectory(str(Path(migration.__file__).with_name("migrations"))).get_heads() == [NEWEST]
 
 
 async def test_an_empty_database_can_be_opened_by_many_at_once(url: str, key: bytes) -> None:
