@@ -111,6 +111,8 @@ class HostGuard:
         """What was kept last; None: not known."""
         self._prefix = bridge_prefix(site.id)
         self._named: frozenset[str] = frozenset()
+        self._told = False
+        """The engine has said which bridges there are: before that, what was kept for a boot may know more than we do."""
         self._resolvers: frozenset[str] = frozenset()
         self._watched = WatchedTable("inet", self.table)
 
@@ -127,6 +129,7 @@ class HostGuard:
         try:
             await self._learn()
             await self._write()
+            await self._keep_for_a_boot()
         except BaseException:
             await self._watched.close()
             raise
@@ -134,13 +137,16 @@ class HostGuard:
         log.info("the host is protected from containers", table=self.table)
 
     async def close(self) -> None:
-        """Leave the table for the containers that go on. Where the site has no network, nobody needs it, and it is removed."""
+        """Leave the table for the containers that go on. Where the site has no network, nobody needs it, and it is removed.
+
+        While the engine has not said anything, there may be networks whose bridges it has yet to make.
+        """
         if not self._watched.opened:
             return
         await self._watched.close()
-        if not await asyncio.to_thread(self._needed):
+        if self._told and not await asyncio.to_thread(self._needed):
             await self._watched.remove()
-            await self._keep_for_a_boot("")
+            await self._have_kept("")
 
     async def look(self) -> None:
         """Have the table as it should be, if it is not. Raises AddressesUnavailable."""
@@ -151,6 +157,7 @@ class HostGuard:
             log.warning("the table that protects the host was changed by somebody else; it is restored", table=self.table)
         elif changed:
             await self._write()
+        await self._keep_for_a_boot()
 
     def _needed(self) -> bool:
         return any(p.name.startswith(self._prefix) or p.name in self._named for p in _INTERFACES.iterdir())
@@ -160,17 +167,20 @@ class HostGuard:
         before = self._named, self._resolvers
         found = await self._bridges()
         if found is not None:
+            self._told = True
             self._named = frozenset(name for name in found if not name.startswith(self._prefix))
         with contextlib.suppress(OSError):
             self._resolvers = name_servers(await asyncio.to_thread(_RESOLVERS.read_text))
         return (self._named, self._resolvers) != before
 
     async def _write(self) -> None:
-        text = partial(render, self._site, self._named, self._resolvers)
-        await self._watched.write(text, anew=True)
-        await self._keep_for_a_boot(text(marker("kept")))
+        await self._watched.write(partial(render, self._site, self._named, self._resolvers), anew=True)
 
-    async def _keep_for_a_boot(self, text: str) -> None:
+    async def _keep_for_a_boot(self) -> None:
+        if self._told:
+            await self._have_kept(render(self._site, self._named, self._resolvers, marker("kept")))
+
+    async def _have_kept(self, text: str) -> None:
         if self._keep_text is None or text == self._kept:
             return
         try:

@@ -47,11 +47,7 @@ async def record(
     `on_failure`: what becomes of the upgrade, if it is one and fails. Raises Conflict when somebody else was faster.
     """
     key = candidate.key
-    versions = dict(await secret_versions(work, candidate))
-    for name, value in sorted(candidate.secrets.items()):
-        info = await work.add_secret(key.project, key.environment, name, value, principal.user, now)
-        versions[name] = info.version
-    pairs = tuple(sorted(versions.items()))
+    pairs = await _store_secrets(work, principal, candidate, now)
     changes = compare(current.spec, candidate.spec, old_secrets=current.secret_versions, new_secrets=pairs)
     old = current.deployment
     number = old.revision if old is not None else 0
@@ -89,6 +85,18 @@ async def record(
             cause=note,
         )
     return accepted(deployment, changes, candidate.findings)
+
+
+async def _store_secrets(
+    work: UnitOfWork, principal: Principal, candidate: Candidate, now: datetime
+) -> tuple[tuple[str, int], ...]:
+    """Store the values that came with it; the version of each secret that the stack has then."""
+    key = candidate.key
+    versions = dict(await secret_versions(work, candidate))
+    for name, value in sorted(candidate.secrets.items()):
+        info = await work.add_secret(key.project, key.environment, name, value, principal.user, now)
+        versions[name] = info.version
+    return tuple(sorted(versions.items()))
 
 
 def _progress(deployment: Deployment, status: DeploymentStatus | None) -> Progress | None:

@@ -108,6 +108,42 @@ def test_the_file_is_written_when_it_would_say_something_else_and_not_with_each_
     apart(work)
 
 
+def test_who_stops_before_the_engine_was_there_leaves_what_a_boot_has_loaded(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "guard.nft")
+    kept.file.write_text("of before")
+
+    async def silent() -> None:
+        return None
+
+    async def work() -> None:
+        async with HostGuard(SITE, silent, kept):
+            pass
+        assert TABLE in run("nft", "list", "tables")
+        assert kept.file.read_text() == "of before"
+
+    apart(work)
+
+
+def test_as_long_as_the_engine_does_not_say_which_bridges_there_are_the_file_of_before_stays(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "guard.nft")
+    told: list[Iterable[str] | None] = [None]
+
+    async def named() -> Iterable[str] | None:
+        return told[-1]
+
+    async def work() -> None:
+        guard = HostGuard(SITE, named, kept)
+        async with guard:
+            assert TABLE in run("nft", "list", "tables")
+            await guard.look()
+            assert kept.times == 0
+            told.append(("lo",))
+            await guard.look()
+            assert kept.times == 1
+
+    apart(work)
+
+
 def test_where_the_file_cannot_be_kept_the_host_is_protected_all_the_same() -> None:
     def full(_: str) -> None:
         raise OSError(28, "No space left on device")

@@ -79,16 +79,11 @@ def create_body(
         body["Healthcheck"] = healthcheck(spec.healthcheck, api, image_interval)
     elif 0 < image_interval < LEAST_INTERVAL_NS:
         body["Healthcheck"] = {"Interval": LEAST_INTERVAL_NS}  # the rest of it stays the image's
+    body["HostConfig"]["NetworkMode"] = networks[spec.networks[0].network] if spec.networks else "none"
     if spec.networks:
         at_once = spec.networks if api >= API_MANY_NETWORKS else spec.networks[:1]
-        body["HostConfig"]["NetworkMode"] = networks[spec.networks[0].network]
-        body["NetworkingConfig"] = {
-            "EndpointsConfig": {
-                networks[a.network]: endpoint(aliases(key, spec, step.slot, a), kept.get(a.network)) for a in at_once
-            }
-        }
-    else:
-        body["HostConfig"]["NetworkMode"] = "none"
+        ends = {networks[a.network]: endpoint(aliases(key, spec, step.slot, a), kept.get(a.network)) for a in at_once}
+        body["NetworkingConfig"] = {"EndpointsConfig": ends}
     own = {name for name, _ in spec.extra_hosts}
     lines = [(name, address) for name, address in hosts.items() if name not in own] + list(spec.extra_hosts)
     if lines:
