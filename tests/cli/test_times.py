@@ -64,3 +64,11 @@ def test_since_takes_a_length_before_now_or_a_time() -> None:
 def test_since_refuses_anything_else_with_examples() -> None:
     with pytest.raises(InvalidInput, match="1h30m"):
         since("teatime", NOW)
+
+
+@pytest.mark.parametrize(
+    "text", ["99999999999999999999d", "999999999w", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"]
+)
+def test_what_is_in_no_calendar_is_no_time(text: str) -> None:
+    with pytest.raises(InvalidInput, match="give a length of time"):
+        since(text, NOW)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, cast
 
 from fastapi import Depends, Path
+from pydantic import AfterValidator, AwareDatetime
 from starlette.requests import HTTPConnection
 
 from spin.errors import NotSignedIn
@@ -38,3 +40,15 @@ ProjectPath = Annotated[str, Path(max_length=128, pattern=_PRINTABLE, descriptio
 EnvironmentPath = Annotated[str, Path(max_length=128, pattern=_PRINTABLE, description="Name of the environment")]
 StackPath = Annotated[str, Path(max_length=128, pattern=_PRINTABLE, description="Name of the stack")]
 NamePath = Annotated[str, Path(max_length=128, pattern=_PRINTABLE)]
+
+_EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+
+
+def _reckonable(moment: datetime) -> datetime:
+    return min(max(moment, _EARLIEST), _LATEST)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_reckonable)]
+"""A moment of a query. What lies before all that is remembered, or far ahead, is brought near enough to be reckoned with: the first and the
+last days of the calendar are none in another zone.
+"""

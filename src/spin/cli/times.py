@@ -75,12 +75,11 @@ def since(text: str, now: datetime, *, option: str = "--since") -> str:
 
     Raises InvalidInput.
     """
-    length = duration(text)
-    if length is not None:
-        return (now - length).astimezone(UTC).isoformat()
     try:
-        return datetime.fromisoformat(text).astimezone(UTC).isoformat()
-    except ValueError:
+        length = duration(text)
+        moment = datetime.fromisoformat(text) if length is None else now - length
+        return moment.astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):  # the latter: before the year 1, or after 9999
         raise InvalidInput(
             f"{option} {text}: give a length of time (90s, 15m, 1h30m, 2d) or a time (2026-01-31T12:00, with Z or an offset "
             "where it is not local)."

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from spin.compose.cursor import Cursor
 from spin.compose.forms import MOST_BYTES, absolute_path, octal_mode, size_bytes, tmpfs, volume
-from spin.kit.paths import normal_path
+from spin.kit.paths import is_below, normal_path
 from spin.kit.text import quoted
 from spin.model.stack import Attachment, Bind, Grant, Mount, ServiceSpec, Tmpfs
 
@@ -14,6 +14,12 @@ SECRETS_DIRECTORY = "/run/secrets"
 MOST_MODE = 0o7777
 MOST_ID = 2**31 - 1
 """Largest user and group id."""
+_KERNELS = ("/proc", "/sys", "/dev")
+"""Places in a container that the engine fills from the kernel. The runtime refuses mounts there at the start, in words that nobody
+understands, or makes a container without what programs and its own barriers need; and by such mounts runtimes were broken out of
+(CVE-2019-19921, CVE-2023-28642, CVE-2025-31133).
+"""
+_SHM = "/dev/shm"  # noqa: S108 - a container's
 DEFAULT_NETWORK = "default"
 _OPTIONS = ("ro", "rw", "nocopy")
 _NO_CONCERN = ("z", "Z", "cached", "delegated", "consistent")
@@ -55,6 +61,8 @@ def _below_root(item: Cursor, text: str) -> str:
     path = Cursor(text, item.path, item.positions).read(absolute_path)
     if path == "/":
         item.fail("nothing can be mounted over the container's root; write a directory such as /data.")
+    if any(is_below(path, place) for place in _KERNELS) and not is_below(path, _SHM):
+        item.fail(f"{quoted(path)} is the kernel's and not a place for files; write another, such as /data.")
     return path
 
 

@@ -115,7 +115,7 @@ def absolute_path(text: str) -> str:
 
 def host_name(text: str) -> str:
     """A DNS host name (RFC 1123)."""
-    if not 1 <= len(text) <= 253 or not all(map(_LABEL.fullmatch, text.lower().split("."))):
+    if not (text.isascii() and 1 <= len(text) <= 253) or not all(map(_LABEL.fullmatch, text.lower().split("."))):
         raise ValueError(
             f"{quoted(text)} is not a host name; write letters, digits and hyphens in parts of at most 63, joined by dots."
         )

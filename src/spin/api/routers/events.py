@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime
 
-from spin.api.context import PREFIX, Person, ProjectPath, ThePlatform
+from spin.api.context import PREFIX, Moment, Person, ProjectPath, ThePlatform
 from spin.model.event import Event, EventQuery, Kind
 from spin.usecases.events import MOST_EVENTS, list_audit, list_events
 from spin.usecases.stacks import LONGEST_WAIT
@@ -16,8 +15,8 @@ router = APIRouter(prefix=PREFIX, tags=["events"])
 
 Name = Annotated[str | None, Query(max_length=128)]
 Kinds = Annotated[list[Kind] | None, Query(alias="kind", max_length=len(Kind), description="Only these kinds")]
-Since = Annotated[AwareDatetime | None, Query(description="Only from this moment on (RFC 3339)")]
-Until = Annotated[AwareDatetime | None, Query(description="Only before this moment (RFC 3339)")]
+Since = Annotated[Moment | None, Query(description="Only from this moment on (RFC 3339)")]
+Until = Annotated[Moment | None, Query(description="Only before this moment (RFC 3339)")]
 Last = Annotated[int, Query(ge=1, le=MOST_EVENTS, description="So many at most")]
 
 

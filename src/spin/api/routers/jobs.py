@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime
 
-from spin.api.context import PREFIX, EnvironmentPath, NamePath, Person, ProjectPath, StackPath, ThePlatform
+from spin.api.context import PREFIX, EnvironmentPath, Moment, NamePath, Person, ProjectPath, StackPath, ThePlatform
 from spin.api.routers.logs import LINES, Json, LogStream, stream
 from spin.model.log import Span, stamp
 from spin.usecases.jobs import JobView, RunView, list_jobs, list_runs, run_job, run_logs
@@ -60,7 +59,7 @@ async def get_run_logs(
     service: NamePath,
     number: NumberPath,
     tail: Annotated[int | None, Query(ge=0, le=10_000_000, description="Last lines")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Only lines from this moment on (RFC 3339)")] = None,
+    since: Annotated[Moment | None, Query(description="Only lines from this moment on (RFC 3339)")] = None,
 ) -> LogStream:
     span = Span(None if since is None else stamp(since), tail=tail)
     pieces = await run_logs(platform, person, project, environment, stack, service, number, span)

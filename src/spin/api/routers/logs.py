@@ -9,11 +9,10 @@ from itertools import groupby
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
-from pydantic import AwareDatetime
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from spin.api.context import PREFIX, EnvironmentPath, Person, ProjectPath, StackPath, ThePlatform
+from spin.api.context import PREFIX, EnvironmentPath, Moment, Person, ProjectPath, StackPath, ThePlatform
 from spin.errors import SpinError
 from spin.model.log import BLOCKS, CURSOR_BYTES, Block, Line, LogSource, for_programs, read_cursor, stamp
 from spin.model.names import InstanceId
@@ -76,8 +75,8 @@ async def get_logs(
         str | None, Query(pattern="^[A-Za-z0-9_.-]{1,128}$", description="Only the container with this id, or whose id begins so")
     ] = None,
     tail: Annotated[int | None, Query(ge=0, le=10_000_000, description="Last lines of each container")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Only lines of this moment (RFC 3339) and later")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Only lines of this moment (RFC 3339) and earlier")] = None,
+    since: Annotated[Moment | None, Query(description="Only lines of this moment (RFC 3339) and later")] = None,
+    until: Annotated[Moment | None, Query(description="Only lines of this moment (RFC 3339) and earlier")] = None,
     removed: Annotated[bool, Query(description="Also of containers that have been removed")] = False,  # noqa: FBT002 - a query's parameter
     follow: Annotated[bool, Query(description="Go on with what is written from now on")] = False,  # noqa: FBT002 - as above
     cursor: Annotated[str | None, Query(max_length=CURSOR_BYTES, description="Where following goes on")] = None,

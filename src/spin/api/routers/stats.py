@@ -6,9 +6,8 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
-from spin.api.context import PREFIX, EnvironmentPath, Person, ProjectPath, StackPath, ThePlatform
+from spin.api.context import PREFIX, EnvironmentPath, Moment, Person, ProjectPath, StackPath, ThePlatform
 from spin.model.usage import STEP
 from spin.plan.usage import Advice
 from spin.usecases.stats import StatsView, UsageView, advise, history, stats
@@ -46,9 +45,7 @@ async def get_history(
     environment: EnvironmentPath,
     stack: StackPath,
     service: Service = None,
-    since: Annotated[
-        AwareDatetime | None, Query(description="From this moment on (RFC 3339); else all that is remembered")
-    ] = None,
+    since: Annotated[Moment | None, Query(description="From this moment on (RFC 3339); else all that is remembered")] = None,
     step: Annotated[
         int,
         Query(ge=_SECONDS, le=86400, multiple_of=_SECONDS, description=f"Length of a step in seconds, a multiple of {_SECONDS}"),

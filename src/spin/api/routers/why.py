@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
-from spin.api.context import PREFIX, EnvironmentPath, Person, ProjectPath, StackPath, ThePlatform
+from spin.api.context import PREFIX, EnvironmentPath, Moment, Person, ProjectPath, StackPath, ThePlatform
 from spin.model.why import Explanation
 from spin.usecases.why import why
 
@@ -24,7 +23,7 @@ async def get_why(
     environment: EnvironmentPath,
     stack: StackPath,
     service: Annotated[str | None, Query(max_length=100, description="Only this service")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="The time-line from this moment on (RFC 3339)")] = None,
+    since: Annotated[Moment | None, Query(description="The time-line from this moment on (RFC 3339)")] = None,
     last: Annotated[int, Query(ge=1, le=MOST, description="So many entries of the time-line at most, the newest")] = 200,
 ) -> Explanation:
     return await why(platform, person, project, environment, stack, service=service, since=since, last=last)
