@@ -35,6 +35,11 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})", re.ASCII)
 
 
+def _kind(value: Any) -> str:
+    """What stands in the place of a list or mapping. Not its text: that may be a password of `environment`, and messages are kept."""
+    return "a single text" if isinstance(value, str) else quoted(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """A value of the document and the way to it."""
@@ -65,7 +70,7 @@ class Cursor:
             found: Mapping[str, Any] = self.value
             return found
         if not isinstance(self.value, Mapping):
-            self.fail(f"a mapping is expected here, not {quoted(self.value)}; write `key: value` lines below it.")
+            self.fail(f"a mapping is expected here, not {_kind(self.value)}; write `key: value` lines below it.")
         if len(self.value) > MOST_ITEMS:
             self.fail(f"more than {MOST_ITEMS} entries stand here; write fewer.")
         for key in self.value:
@@ -90,7 +95,7 @@ class Cursor:
 
     def items(self) -> Iterator[Cursor]:
         if not isinstance(self.value, Sequence) or isinstance(self.value, str | bytes):
-            self.fail(f"a list is expected here, not {quoted(self.value)}; write `- item` lines below it.")
+            self.fail(f"a list is expected here, not {_kind(self.value)}; write `- item` lines below it.")
         if len(self.value) > MOST_ITEMS:
             self.fail(f"more than {MOST_ITEMS} items stand here; write fewer.")
         for index, value in enumerate(self.value):

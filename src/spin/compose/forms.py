@@ -98,7 +98,7 @@ def words(text: str) -> tuple[str, ...]:
         word = (word or "") + part
     if at != len(text):
         raise ValueError(
-            f"{quoted(text)} has a quote that is not closed, or ends in a backslash; close it, or write the command as a list."
+            "the command has a quote that is not closed, or ends in a backslash; close it, or write the command as a list."
         )
     return (*found, word) if word is not None else tuple(found)
 
