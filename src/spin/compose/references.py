@@ -45,7 +45,9 @@ def parse_reference(text: str) -> Reference:
     """Raises ValueError with a sentence."""
     rest, at, digest = text.partition("@")
     if "/" in digest:  # not told again: messages are kept
-        raise ValueError(f"{quoted('…@' + digest)}: no user or password stands in an image's name; leave out what is before the @.")
+        raise ValueError(
+            f"{quoted('…@' + digest)}: no user or password stands in an image's name; leave out what is before the @."
+        )
     if at and not _DIGEST.fullmatch(digest):
         raise ValueError(f"{quoted(text)}: the digest after @ must be sha256: and 64 hexadecimal digits; copy it whole.")
     name, colon, tag = rest.rpartition(":")
