@@ -104,6 +104,8 @@ class Limits:
     """Rotated log files that are kept."""
     replicas: int = 20
     """Most replicas of one service."""
+    stacks: int = 200
+    """Most stacks of one project in one environment: each takes subnets, names and rows, which all projects share."""
     services: int = 50
     """Most services of one stack."""
     networks: int = 16

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -208,3 +209,13 @@ async def test_a_stack_that_is_being_removed_cannot_be_deployed_until_it_is_gone
     assert await world.rows() == before
     await world.settle()
     assert (await world.up()).json()["revision"] == 1
+
+
+async def test_a_project_has_no_more_stacks_in_an_environment_than_the_site_allows(world: World) -> None:
+    await world.exchange(site=replace(world.platform.site, limits=replace(world.platform.site.limits, stacks=2)))
+    assert [(await world.up(name)).status_code for name in ("one", "two", "one")] == [200, 200, 200]
+    refused = await world.up("three")
+    assert refused.status_code == 409
+    assert "has 2 stacks in development, and this site allows no more" in refused.json()["detail"]
+    assert (await world.as_("dora").post(path("three") + "/check", json={"submission": submission()})).status_code == 409
+    assert (await world.up("three", environment="production")).status_code == 200

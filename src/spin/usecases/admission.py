@@ -91,7 +91,8 @@ async def target(
     """The deployment that a new revision is for, which need not exist yet.
 
     Raises NotFound and NotAllowed (see `rights.allow`), InvalidInput for a name no stack can have, and Conflict: the name is
-    taken in this environment, the stack is being removed, or it is no longer at `expect_generation`.
+    taken in this environment, the project has as many stacks there as it may, the stack is being removed, or it is no longer at
+    `expect_generation`.
     """
     name = await allow(work, principal, action, project)
     where = EnvironmentName(platform.environment(environment).name)
@@ -106,6 +107,13 @@ async def target(
     current = Current() if deployment is None else Current(deployment, await work.revision(key, deployment.revision))
     if deployment is not None:
         refuse_removed(deployment)
+    elif len(await work.deployments(name, where)) >= (most := platform.site.limits.stacks):
+        raise Conflict(
+            f"Project {name!r} has {most} stacks in {where}, and this site allows no more: remove one that nobody needs "
+            "(`spin rm`), or ask the operators.",
+            environment=where,
+            most=most,
+        )
     check_generation(key, expect_generation, current.generation)
     return key, current
 
