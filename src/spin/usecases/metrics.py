@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from functools import partial
 
 from spin.errors import SpinError
 from spin.model.names import DeploymentKey
 from spin.model.principal import Principal
 from spin.model.revision import Deployment, Goal
 from spin.model.status import DeploymentStatus
-from spin.usecases.platform import Platform
+from spin.usecases.platform import Platform, Readiness
 from spin.usecases.rights import readable
 
 PATIENCE = 2.0
@@ -60,16 +61,15 @@ def _uses(platform: Platform) -> dict[DeploymentKey, tuple[Use, ...]]:
     return {key: tuple(services.values()) for key, services in found.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """Whether requests can be served in full: `parts` says `ok` for each part of the platform, or what is wrong."""
-
-    ready: bool
-    parts: dict[str, str]
-
-
 async def readiness(platform: Platform) -> Readiness:
-    """The store and each engine. Stacks go on without the platform, so this is about changes and looks, not about visitors."""
+    """The store and each engine. Stacks go on without the platform, so this is about changes and looks, not about visitors.
+
+    Anybody may ask, without a key, so the parts are asked once for all who do at the same time.
+    """
+    return await platform.ready.ask(partial(_readiness, platform))
+
+
+async def _readiness(platform: Platform) -> Readiness:
     engines = {f"engine {kind}": _engine(platform, kind) for kind in sorted(platform.engines)}
     checks = {"store": _store(platform), **engines}
     answers = await asyncio.gather(*(_patiently(check) for check in checks.values()))

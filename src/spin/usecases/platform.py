@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from spin.errors import NotFound, Unavailable
 from spin.kit.clock import Clock
+from spin.kit.together import Together
 from spin.model.names import DeploymentKey
 from spin.ports.edge import Edge
 from spin.ports.engine import Engine
@@ -64,6 +65,14 @@ class Streams:
 
 
 @dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether requests can be served in full: `parts` says `ok` for each part of the platform, or what is wrong."""
+
+    ready: bool
+    parts: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Platform:
     site: Site
     store: Store
@@ -87,6 +96,7 @@ class Platform:
     """For what visitors meet there; None where nobody counts it."""
     meter: Meter = field(default_factory=Meter)
     """The last looks at what containers use, in memory only."""
+    ready: Together[Readiness] = field(default_factory=Together)
     views: Views = field(default_factory=Views)
     """The stacks as they were last shown, in memory only."""
 

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Response
 
 from spin.api.context import Person, ThePlatform
 from spin.api.metrics import CONTENT_TYPE, render
-from spin.usecases.metrics import Readiness, measured, readiness
+from spin.usecases.metrics import measured, readiness
+from spin.usecases.platform import Readiness
 
 router = APIRouter(tags=["site"])
 
