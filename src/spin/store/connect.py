@@ -28,6 +28,9 @@ from spin.store.sqlite import Driver
 
 WAIT_SECONDS = 30
 """How long a writer waits for others before it gives up with Unavailable. Far above what any transaction takes."""
+CONNECTIONS = 8
+"""Connections to SQLite at a time, kept once they were opened: each is a thread, and opening one anew takes longer than most of what it
+is asked. More of them than cores only wait for one another; nobody who holds one waits for a second one."""
 _WRITE_LOCK = 0x5350494E
 """Number of PostgreSQL's advisory lock: the letters SPIN. Such locks are each database's own."""
 _IDLE_SECONDS = 60
@@ -71,7 +74,12 @@ def connect(url: URL) -> AsyncEngine:
             connect_args={"server_settings": settings, "timeout": 10},
         )
     engine = create_async_engine(
-        url, module=Driver(), hide_parameters=True, connect_args={"isolation_level": None, "timeout": WAIT_SECONDS}
+        url,
+        module=Driver(),
+        hide_parameters=True,
+        pool_size=CONNECTIONS,
+        max_overflow=0,
+        connect_args={"isolation_level": None, "timeout": WAIT_SECONDS},
     )
     event.listen(engine.sync_engine, "connect", _configure)
     event.listen(engine.sync_engine, "begin", _begin)

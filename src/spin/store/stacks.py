@@ -24,7 +24,7 @@ _DEPLOYMENT = _DEPLOYMENTS.where(named(deployments, *_KEY))
 _HOLDER = select(*(deployments.c[name] for name in _KEY)).where(named(deployments, "environment", "stack"))
 _REVISION = select(revisions.c.document).where(named(revisions, *_KEY, "number"))
 _REVISIONS = select(revisions.c.document).where(named(revisions, *_KEY)).order_by(revisions.c.number.desc())
-_DESIRED = select(revisions).join_from(
+_DESIRED = select(*(revisions.c[name] for name in (*_KEY, "document"))).join_from(
     deployments,
     revisions,
     and_(*(deployments.c[name] == revisions.c[name] for name in _KEY), deployments.c.revision == revisions.c.number),

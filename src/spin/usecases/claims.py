@@ -40,10 +40,10 @@ def held_by_others(
     """Claims that `revisions` of other deployments hold: names over the whole site, ports on the same engine."""
     hosts: dict[str, DeploymentKey] = {}
     ports: dict[tuple[int, Protocol], DeploymentKey] = {}
-    for other, revision in sorted(revisions, key=lambda item: item[0]):
+    claimed = ((other, claims_of(revision.spec)) for other, revision in revisions)
+    for other, theirs in sorted(((other, theirs) for other, theirs in claimed if theirs), key=lambda item: item[0]):
         if other == key:
             continue
-        theirs = claims_of(revision.spec)
         hosts.update((host, other) for host, _ in theirs.hosts)
         if _engine(site, other) == _engine(site, key):
             ports.update(((port.published, port.protocol), other) for port, _ in theirs.ports)
