@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -16,7 +17,17 @@ SUITES = ("trixie", "sid")
 
 
 def find() -> tuple[list[str], str]:
-    """The command to run and what it is. Raises RuntimeError where there is none and none can be fetched."""
+    """The command to run and what it is. Raises RuntimeError where there is none and none can be fetched.
+
+    Of several processes that ask at a time, one fetches and the others wait for it.
+    """
+    KEPT.parent.mkdir(exist_ok=True)
+    with KEPT.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _find()
+
+
+def _find() -> tuple[list[str], str]:
     for command in (["docker", "compose"], [str(KEPT)]):
         if said := version(command):
             return command, said
@@ -73,8 +84,9 @@ def fetch(suite: str) -> None:
         for package in home.glob("docker-compose_*.deb"):
             subprocess.run(["dpkg-deb", "-x", str(package), str(home / "root")], check=False)
         for program in (home / "root").glob("usr/lib*/docker/cli-plugins/docker-compose"):
-            KEPT.parent.mkdir(exist_ok=True)
-            shutil.copy(program, KEPT)
+            new = KEPT.with_suffix(".new")
+            shutil.copy(program, new)
+            new.replace(KEPT)
 
 
 def sources(suite: str) -> list[str]:
