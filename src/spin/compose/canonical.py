@@ -9,19 +9,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from spin.compose import forms
-from spin.compose.scalars import as_text
+from spin.compose import forms, long
 from spin.errors import InvalidInput
 
-Form: TypeAlias = Callable[[Any], Any]
-
-_NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
-_NANOSECONDS |= {"d": 24 * _NANOSECONDS["h"], "w": 7 * 24 * _NANOSECONDS["h"]}
-_DURATION_PART = re.compile(r"([0-9]*\.?[0-9]+|[0-9]+\.)(ns|us|µs|ms|s|m|h|d|w)")
 _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|git@|github\.com/|service:|target:|docker-image:|oci-layout:", re.IGNORECASE)
 
 
@@ -40,7 +33,7 @@ def canonical(document: Mapping[str, Any], *, project: str, directory: str) -> d
 def _canonical(document: Mapping[str, Any], project: str, directory: str) -> dict[str, Any]:
     found: dict[str, Any] = {"name": project}
     services = {
-        name: _within(name, lambda given: _service(given or {}, directory), entry)
+        name: long.within(name, lambda given: _service(given or {}, directory), entry)
         for name, entry in (document.get("services") or {}).items()
     }
     networks = {"default": None} | dict(document.get("networks") or {})
@@ -69,139 +62,6 @@ def _named(name: str, entry: dict[str, Any], project: str) -> dict[str, Any]:
     return {"name": name if entry.get("external") else f"{project}_{name}"} | entry
 
 
-# Scalars.
-
-
-def _text(value: Any) -> Any:
-    return as_text(value) if isinstance(value, str | int | float) else value
-
-
-def _integer(value: Any) -> Any:
-    return int(value) if isinstance(value, str | float) else value
-
-
-def _number(value: Any) -> Any:
-    return float(value) if isinstance(value, str | int) else value
-
-
-def _flag(value: Any) -> Any:
-    return value.lower() in ("true", "yes", "y", "on", "1") if isinstance(value, str) else value
-
-
-def _bytes(value: Any) -> Any:
-    """Sizes are printed as digits; -1 stands for no limit."""
-    text = str(_text(value)).strip()
-    return text if re.fullmatch(r"-?[0-9]+", text) else str(forms.size_bytes(text))
-
-
-def _duration(value: Any) -> str:
-    """As Go prints it: `1m30s`, `1.5s`, `500ms`."""
-    text, total, at = str(value).strip(), Fraction(0), 0
-    for part in _DURATION_PART.finditer(text):
-        total += Fraction(part[1].strip(".") if part[1].endswith(".") else part[1]) * _NANOSECONDS[part[2]]
-        at = part.end()
-    if at != len(text) and text != "0":
-        raise ValueError(f"{text!r} is not a duration; write a number with a unit, such as 30s, 1m30s or 500ms.")
-    return _go_duration(int(total))
-
-
-def _go_duration(nanoseconds: int) -> str:
-    if nanoseconds < _NANOSECONDS["s"]:
-        for unit in ("ms", "µs", "ns"):
-            if nanoseconds >= _NANOSECONDS[unit]:
-                return _decimal(Fraction(nanoseconds, _NANOSECONDS[unit])) + unit
-        return "0s"
-    hours, rest = divmod(nanoseconds, _NANOSECONDS["h"])
-    minutes, rest = divmod(rest, _NANOSECONDS["m"])
-    seconds = _decimal(Fraction(rest, _NANOSECONDS["s"])) + "s"
-    return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + seconds
-
-
-def _decimal(value: Fraction) -> str:
-    whole, rest = divmod(value, 1)
-    return str(whole) + (f".{int(rest * 10**9):09d}".rstrip("0") if rest else "")
-
-
-# Lists and mappings.
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _texts(value: Any) -> list[Any]:
-    return [_text(item) for item in value] if isinstance(value, list) else [_text(value)]
-
-
-def _words(value: Any) -> Any:
-    return _texts(value) if isinstance(value, list) else list(forms.words(_text(value)))
-
-
-def _pairs(value: Any, *, missing: str | None = None) -> dict[str, Any]:
-    """A mapping, or a list of KEY=value, with `missing` for a key without a value."""
-    if isinstance(value, Mapping):
-        return {key: missing if item is None else _text(item) for key, item in value.items()}
-    found: dict[str, Any] = {}
-    for item in value:
-        key, sign, text = str(_text(item)).partition("=")
-        found[key] = text if sign else missing
-    return found
-
-
-def _labels(value: Any) -> dict[str, Any]:
-    return _pairs(value, missing="")
-
-
-def _keyed(value: Any) -> dict[str, Any]:
-    """A list of names, or a mapping from names."""
-    return dict(value) if isinstance(value, Mapping) else {_text(name): None for name in value}
-
-
-def _mapped(rules: Mapping[str, Form]) -> Form:
-    def form(value: Any) -> Any:
-        if not isinstance(value, Mapping):
-            return value
-        return {
-            key: _within(key, rules.get(key, _same), item)
-            for key, item in value.items()
-            if not key.startswith("x-") and item is not None
-        }
-
-    return form
-
-
-def _within(key: str, form: Form, value: Any) -> Any:
-    """The form of what stands at `key`. Raises ValueError that names the key."""
-    try:
-        return form(value)
-    except (TypeError, AttributeError):
-        raise ValueError(f"{key}: this is not a form that it can have.") from None
-    except ValueError as error:
-        raise ValueError(f"{key}: {error}") from None
-
-
-def _each(form: Form) -> Form:
-    return lambda value: [form(item) for item in value] if isinstance(value, list) else value
-
-
-def _hosts(value: Any) -> list[str]:
-    pairs: list[tuple[str, str]] = []
-    if isinstance(value, Mapping):
-        for host, addresses in value.items():
-            pairs += [(host, str(one)) for one in (addresses if isinstance(addresses, list) else [addresses])]
-    else:
-        for line in value:
-            sign = "=" if "=" in line else ":"
-            host, _, address = line.partition(sign)
-            pairs.append((host, address))
-    return sorted(f"{host}={address[1:-1] if address[:1] == '[' else address}" for host, address in pairs)
-
-
-def _ulimits(value: Any) -> Any:
-    form = _mapped({"soft": _integer, "hard": _integer})
-    return {name: form(limit) if isinstance(limit, Mapping) else _integer(limit) for name, limit in value.items()}
-
-
 # What is attached.
 
 
@@ -209,10 +69,10 @@ def _ports(value: Sequence[Any]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for entry in value:
         if isinstance(entry, Mapping):
-            form = _mapped({"target": _integer, "published": _text})(entry)
+            form = long.mapped({"target": long.integer, "published": long.scalar})(entry)
             found.append({"mode": "ingress", "protocol": "tcp"} | form)
             continue
-        port = forms.port(str(_text(entry)))
+        port = forms.port(str(long.scalar(entry)))
         usual = {"mode": "ingress", "protocol": port.protocol.value}
         if port.address:
             usual["host_ip"] = port.address.strip("[]")
@@ -226,15 +86,15 @@ def _ports(value: Sequence[Any]) -> list[dict[str, Any]]:
     return [port for index, port in enumerate(found) if port not in found[:index]]
 
 
-def _volumes(directory: str) -> Form:
+def _volumes(directory: str) -> long.Form:
     def one(entry: Any) -> Any:
         if isinstance(entry, Mapping):
-            found = _mapped(
+            found = long.mapped(
                 {
-                    "read_only": _flag,
-                    "tmpfs": _mapped({"size": _bytes, "mode": _integer}),
-                    "volume": _mapped({"nocopy": _flag}),
-                    "bind": _mapped({"create_host_path": _flag}),
+                    "read_only": long.flag,
+                    "tmpfs": long.mapped({"size": long.size, "mode": long.integer}),
+                    "volume": long.mapped({"nocopy": long.flag}),
+                    "bind": long.mapped({"create_host_path": long.flag}),
                 }
             )(entry)
             if found.get("type") == "bind" and found.get("source"):
@@ -257,7 +117,7 @@ def _volumes(directory: str) -> Form:
         found["target"] = posixpath.normpath(found["target"])
         return found
 
-    return _each(one)
+    return long.each(one)
 
 
 _PROPAGATION = ("rprivate", "private", "rshared", "shared", "rslave", "slave")
@@ -274,32 +134,36 @@ def _devices(value: Sequence[Any]) -> list[Any]:
     return found
 
 
-def _grants(directory: str | None) -> Form:
+def _grants(directory: str | None) -> long.Form:
     """`directory` is where a grant without a target lies, if Compose says so."""
 
     def one(entry: Any) -> Any:
-        found = {"source": _text(entry)} if not isinstance(entry, Mapping) else _mapped(_GRANT)(entry)
+        found = {"source": long.scalar(entry)} if not isinstance(entry, Mapping) else long.mapped(_GRANT)(entry)
         return {"target": f"{directory}{found.get('source')}"} | found if directory else found
 
-    return _each(one)
+    return long.each(one)
 
 
-_GRANT: Mapping[str, Form] = {"uid": _text, "gid": _text, "mode": lambda v: int(v, 8) if isinstance(v, str) else v}
+_GRANT: Mapping[str, long.Form] = {
+    "uid": long.scalar,
+    "gid": long.scalar,
+    "mode": lambda v: int(v, 8) if isinstance(v, str) else v,
+}
 
 
 def _networks(value: Any) -> dict[str, Any]:
-    form = _mapped({"priority": _integer})
-    return {name: None if entry is None else form(entry) for name, entry in _keyed(value).items()}
+    form = long.mapped({"priority": long.integer})
+    return {name: None if entry is None else form(entry) for name, entry in long.keyed(value).items()}
 
 
 def _depends_on(value: Any) -> dict[str, Any]:
     usual = {"condition": "service_started", "required": True}
-    form = _mapped({"required": _flag, "restart": _flag})
-    return {name: usual | (form(entry) if entry is not None else {}) for name, entry in _keyed(value).items()}
+    form = long.mapped({"required": long.flag, "restart": long.flag})
+    return {name: usual | (form(entry) if entry is not None else {}) for name, entry in long.keyed(value).items()}
 
 
 def _healthcheck_test(value: Any) -> list[Any]:
-    return _texts(value) if isinstance(value, list) else ["CMD-SHELL", _text(value)]
+    return long.texts(value) if isinstance(value, list) else ["CMD-SHELL", long.scalar(value)]
 
 
 def _absolute(directory: str, path: str) -> str:
@@ -316,23 +180,23 @@ def _context(directory: str, path: str) -> str:
 
 def _build(value: Any, directory: str) -> Any:
     given = {"context": value} if isinstance(value, str) else value
-    found = _mapped(
+    found = long.mapped(
         {
-            "args": _pairs,
-            "labels": _labels,
-            "no_cache": _flag,
-            "pull": _flag,
-            "privileged": _flag,
-            "shm_size": _bytes,
-            "cache_from": _texts,
-            "cache_to": _texts,
-            "tags": _texts,
-            "platforms": _texts,
-            "extra_hosts": _hosts,
-            "ulimits": _ulimits,
+            "args": long.pairs,
+            "labels": long.labels,
+            "no_cache": long.flag,
+            "pull": long.flag,
+            "privileged": long.flag,
+            "shm_size": long.size,
+            "cache_from": long.texts,
+            "cache_to": long.texts,
+            "tags": long.texts,
+            "platforms": long.texts,
+            "extra_hosts": long.hosts,
+            "ulimits": long.ulimits,
             "secrets": _grants(None),
-            "additional_contexts": lambda v: {k: _context(directory, str(c)) for k, c in _pairs(v).items()},
-            "ssh": lambda v: sorted(_texts(v) if isinstance(v, list) else [f"{k}={p}" if p else k for k, p in v.items()]),
+            "additional_contexts": lambda v: {k: _context(directory, str(c)) for k, c in long.pairs(v).items()},
+            "ssh": lambda v: sorted(long.texts(v) if isinstance(v, list) else [f"{k}={p}" if p else k for k, p in v.items()]),
         }
     )(given)
     found["context"] = _context(directory, found.get("context") or ".")
@@ -341,99 +205,105 @@ def _build(value: Any, directory: str) -> Any:
     return found
 
 
-_UPDATE = _mapped({"parallelism": _integer, "delay": _duration, "monitor": _duration, "max_failure_ratio": _number})
-_DEVICE_REQUESTS = _each(_mapped({"count": lambda v: -1 if v == "all" else _integer(v), "driver": _text, "options": _pairs}))
+_UPDATE = long.mapped(
+    {"parallelism": long.integer, "delay": long.duration, "monitor": long.duration, "max_failure_ratio": long.number}
+)
+_DEVICE_REQUESTS = long.each(
+    long.mapped({"count": lambda v: -1 if v == "all" else long.integer(v), "driver": long.scalar, "options": long.pairs})
+)
 
 
 def _gpus(value: Any) -> Any:
     return _DEVICE_REQUESTS([{"count": "all"}] if value == "all" else value)
 
 
-_LIMITS = _mapped({"cpus": _number, "memory": _bytes, "pids": _integer, "devices": _DEVICE_REQUESTS})
+_LIMITS = long.mapped({"cpus": long.number, "memory": long.size, "pids": long.integer, "devices": _DEVICE_REQUESTS})
 
 
-def _each_of(names: str, form: Form) -> dict[str, Form]:
+def _each_of(names: str, form: long.Form) -> dict[str, long.Form]:
     return dict.fromkeys(names.split(), form)
 
 
-_SERVICE: Mapping[str, Form] = {
+_SERVICE: Mapping[str, long.Form] = {
     **_each_of(
         "image user working_dir hostname domainname stop_signal restart network_mode pid ipc uts userns_mode "
         "cgroup cgroup_parent container_name platform runtime isolation mac_address cpuset",
-        _text,
+        long.scalar,
     ),
     **_each_of(
         "privileged read_only init tty stdin_open oom_kill_disable attach",
-        _flag,
+        long.flag,
     ),
     **_each_of(
         "scale pids_limit cpu_count cpu_period cpu_quota cpu_rt_period cpu_rt_runtime cpu_shares oom_score_adj",
-        _integer,
+        long.integer,
     ),
     **_each_of(
         "cpus cpu_percent",
-        _number,
+        long.number,
     ),
     **_each_of(
         "mem_limit mem_reservation memswap_limit mem_swappiness shm_size",
-        _bytes,
+        long.size,
     ),
     **_each_of(
         "cap_add cap_drop dns_opt dns_search tmpfs expose group_add links external_links security_opt "
         "volumes_from device_cgroup_rules",
-        _texts,
+        long.texts,
     ),
-    "dns": lambda value: [server for server in _texts(value) if server],
-    "sysctls": _pairs,
-    **_each_of("annotations storage_opt", _labels),
-    "environment": _pairs,
-    "labels": _labels,
-    "pull_policy": lambda value: "missing" if value == "if_not_present" else _text(value),
-    "command": _words,
-    "entrypoint": _words,
-    "stop_grace_period": _duration,
-    "extra_hosts": _hosts,
-    "ulimits": _ulimits,
+    "dns": lambda value: [server for server in long.texts(value) if server],
+    "sysctls": long.pairs,
+    **_each_of("annotations storage_opt", long.labels),
+    "environment": long.pairs,
+    "labels": long.labels,
+    "pull_policy": lambda value: "missing" if value == "if_not_present" else long.scalar(value),
+    "command": long.words,
+    "entrypoint": long.words,
+    "stop_grace_period": long.duration,
+    "extra_hosts": long.hosts,
+    "ulimits": long.ulimits,
     "ports": _ports,
     "devices": _devices,
     "secrets": _grants("/run/secrets/"),
     "configs": _grants(None),
     "networks": _networks,
     "depends_on": _depends_on,
-    "healthcheck": _mapped(
+    "healthcheck": long.mapped(
         {
             "test": _healthcheck_test,
-            **dict.fromkeys(("interval", "timeout", "start_period", "start_interval"), _duration),
-            "retries": _integer,
-            "disable": _flag,
+            **dict.fromkeys(("interval", "timeout", "start_period", "start_interval"), long.duration),
+            "retries": long.integer,
+            "disable": long.flag,
         }
     ),
-    "logging": _mapped({"options": _labels}),
+    "logging": long.mapped({"options": long.labels}),
     "gpus": _gpus,
-    "blkio_config": _mapped(
+    "blkio_config": long.mapped(
         {
-            "weight": _integer,
-            "weight_device": _each(_mapped({"weight": _integer})),
-            **dict.fromkeys(("device_read_bps", "device_write_bps"), _each(_mapped({"rate": _bytes}))),
-            **dict.fromkeys(("device_read_iops", "device_write_iops"), _each(_mapped({"rate": _text}))),
+            "weight": long.integer,
+            "weight_device": long.each(long.mapped({"weight": long.integer})),
+            **dict.fromkeys(("device_read_bps", "device_write_bps"), long.each(long.mapped({"rate": long.size}))),
+            **dict.fromkeys(("device_read_iops", "device_write_iops"), long.each(long.mapped({"rate": long.scalar}))),
         }
     ),
-    "deploy": _mapped(
+    "deploy": long.mapped(
         {
-            "replicas": _integer,
-            "labels": _labels,
+            "replicas": long.integer,
+            "labels": long.labels,
             "update_config": _UPDATE,
             "rollback_config": _UPDATE,
-            "restart_policy": _mapped({"delay": _duration, "window": _duration, "max_attempts": _integer}),
-            "resources": _mapped({"limits": _LIMITS, "reservations": _LIMITS}),
-            "placement": _mapped({"max_replicas_per_node": _integer}),
+            "restart_policy": long.mapped({"delay": long.duration, "window": long.duration, "max_attempts": long.integer}),
+            "resources": long.mapped({"limits": _LIMITS, "reservations": _LIMITS}),
+            "placement": long.mapped({"max_replicas_per_node": long.integer}),
         }
     ),
 }
 
 
 def _service(entry: Mapping[str, Any], directory: str) -> dict[str, Any]:
-    found: dict[str, Any] = _mapped({**_SERVICE, "volumes": _volumes(directory), "build": lambda v: _build(v, directory)})(entry)
+    found: dict[str, Any] = long.mapped({**_SERVICE, "volumes": _volumes(directory), "build": lambda v: _build(v, directory)})(
+        entry
+    )
     watch = (found.get("develop") or {}).get("watch")
     if isinstance(watch, list):
         found["develop"] = {"watch": [{**rule, "path": _absolute(directory, rule["path"])} for rule in watch]}
@@ -467,23 +337,23 @@ def _external(entry: dict[str, Any]) -> dict[str, Any]:
     external = entry.get("external")
     if isinstance(external, Mapping):
         return {**entry, "external": True, **({"name": external["name"]} if external.get("name") else {})}
-    return {**entry, "external": _flag(external)} if external is not None else entry
+    return {**entry, "external": long.flag(external)} if external is not None else entry
 
 
 def _network(entry: Mapping[str, Any], _directory: str) -> dict[str, Any]:
     return _external(
-        _mapped(
+        long.mapped(
             {
-                "labels": _labels,
-                "driver_opts": _pairs,
-                **dict.fromkeys(("internal", "attachable", "enable_ipv6", "enable_ipv4"), _flag),
+                "labels": long.labels,
+                "driver_opts": long.pairs,
+                **dict.fromkeys(("internal", "attachable", "enable_ipv6", "enable_ipv4"), long.flag),
             }
         )(entry)
     )
 
 
 def _volume_entry(entry: Mapping[str, Any], directory: str) -> dict[str, Any]:
-    found = _external(_mapped({"labels": _labels, "driver_opts": _pairs})(entry))
+    found = _external(long.mapped({"labels": long.labels, "driver_opts": long.pairs})(entry))
     options = found.get("driver_opts") or {}
     if options.get("o") == "bind" and str(options.get("device", "")).startswith("."):
         found["driver_opts"] = {**options, "device": _absolute(directory, options["device"])}
@@ -491,5 +361,5 @@ def _volume_entry(entry: Mapping[str, Any], directory: str) -> dict[str, Any]:
 
 
 def _file_entry(entry: Mapping[str, Any], directory: str) -> dict[str, Any]:
-    found = _external(_mapped({"labels": _labels, "driver_opts": _pairs})(entry))
+    found = _external(long.mapped({"labels": long.labels, "driver_opts": long.pairs})(entry))
     return {**found, "file": _absolute(directory, found["file"])} if found.get("file") else found
