@@ -27,6 +27,13 @@ services:
     cap_add: [{", ".join(CAPABILITIES)}]
     command: [sleep, "1000000"]
     init: true
+  util-six:
+    image: attacker:1
+    build: .
+    user: "0:0"
+    sysctls: {{net.ipv6.conf.all.disable_ipv6: 0, net.ipv6.conf.default.disable_ipv6: 0}}
+    command: [sleep, "1000000"]
+    init: true
 """
 
 SERVER = r"""use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => 8080, Listen => 64, ReuseAddr => 1) or die; \
@@ -100,7 +107,7 @@ address = "0.0.0.0"
     image = tmp_path_factory.mktemp("attacker")
     for script in HERE.glob("*.pl"):
         (image / script.name).write_text(script.read_text())
-    (image / "Dockerfile").write_text(f"FROM {tiny_image()}\nCOPY probe.pl attempts.pl /\n")
+    (image / "Dockerfile").write_text(f"FROM {tiny_image()}\nCOPY probe.pl attempts.pl neighbour.pl /\n")
     (image / "compose.yaml").write_text(ATTACKER)
     other = tmp_path_factory.mktemp("victim")
     (other / "compose.yaml").write_text(victim(published))

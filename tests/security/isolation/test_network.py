@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -151,6 +153,50 @@ def test_metadata_and_link_local_addresses_are_refused_at_once(scene: Scene) -> 
 
 def test_there_is_no_way_around_by_ipv6(scene: Scene) -> None:
     assert scene.inside("sh", "-c", "cat /proc/net/if_inet6 2>/dev/null; echo").strip() in ("", _loopback_only(scene))
+
+
+def test_where_a_stack_switches_ipv6_on_the_host_is_closed_all_the_same(scene: Scene) -> None:
+    """Each bridge has a link-local address, at which whatever listens on all addresses of the host would answer."""
+    heard: list[bytes] = []
+    with contextlib.ExitStack() as stack:
+        tcp = stack.enter_context(socket.create_server(("::", 0), family=socket.AF_INET6, backlog=16))
+        port = tcp.getsockname()[1]
+        udp = stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
+        udp.bind(("::", port))
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    visitor, _ = tcp.accept()
+                    with visitor:
+                        visitor.sendall(b"host\n")
+
+        def listen() -> None:
+            with contextlib.suppress(OSError):
+                while heard.append(udp.recv(100)) is None:
+                    pass
+
+        for target in (serve, listen):
+            threading.Thread(target=target, daemon=True).start()
+        stack.callback(tcp.shutdown, socket.SHUT_RDWR)
+        stack.callback(udp.close)
+        attacker = containers(scene.platform, "attacker")["util-six"]
+        known = docker("exec", str(attacker["Id"]), "cat", "/proc/net/if_inet6")
+        assert [line for line in known.splitlines() if not line.endswith(" lo")], "it has IPv6"
+        said = docker("exec", str(attacker["Id"]), "perl", "/neighbour.pl", link_local(bridge_of(attacker)), str(port))
+    assert said.startswith(("no: ", "silent")), said
+    assert not heard
+
+
+def bridge_of(container: dict[str, Any]) -> str:
+    (network,) = container["NetworkSettings"]["Networks"].values()
+    (found,) = json.loads(docker("network", "inspect", network["NetworkID"]))
+    return str(found["Options"]["com.docker.network.bridge.name"])
+
+
+def link_local(bridge: str) -> str:
+    told = subprocess.run(["ip", "-j", "-6", "address", "show", "dev", bridge], capture_output=True, check=True, text=True).stdout
+    return next(info["local"] for link in json.loads(told) for info in link["addr_info"] if info["local"].startswith("fe80"))
 
 
 def _loopback_only(scene: Scene) -> str:
