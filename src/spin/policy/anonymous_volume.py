@@ -15,7 +15,9 @@ def target_of_anonymous(entry: Any) -> str | None:
     """The container's path of a volume without a name; None for every other entry."""
     if isinstance(entry, Mapping):
         return str(entry.get("target")) if entry.get("type") == "volume" and entry.get("source") is None else None
-    return entry if isinstance(entry, str) and short_source(entry) is None else None
+    if entry is None or isinstance(entry, bool | list):
+        return None  # no entry at all, which lowering says
+    return str(entry) if short_source(str(entry)) is None else None
 
 
 def _find(case: Case) -> Iterator[Place]:

@@ -13,8 +13,13 @@ def _find(case: Case) -> Iterator[Place]:
         return  # a stack's only volume cannot be mistaken for another one
     for volume in case.spec.volumes:
         users = [s.name for s in case.spec.services if any(m.volume == volume.name for m in s.mounts)]
-        if not any(volume.name == user or volume.name.startswith((f"{user}.", f"{user}-", f"{user}_")) for user in users):
+        if not any(_names(volume.name, name) for user in users for name in (user, user.partition("-")[2]) if name):
             yield Place(f"volumes.{volume.name}", None, {"name": volume.name, "service": users[0]})
+
+
+def _names(volume: str, service: str) -> bool:
+    """Whether the volume's name begins with the service's, or with what stands behind the kind of it (`grafana` of `web-grafana`)."""
+    return volume == service or volume.startswith((f"{service}.", f"{service}-", f"{service}_"))
 
 
 RULE = Rule(

@@ -59,6 +59,17 @@ def test_of_several_volumes_each_is_named_for_a_service_that_mounts_it(a: str, b
     assert all("empty volume" in f.instead for f in found)
 
 
+def test_a_volume_may_have_the_name_of_the_software() -> None:
+    text = """
+        services:
+          web-grafana: {image: 'x:1', volumes: ['grafana:/d']}
+          db-influx: {image: 'x:1', volumes: ['influx.shop:/d']}
+          db: {image: 'x:1', volumes: ['other:/d']}
+        volumes: {grafana: , influx.shop: , other: }
+    """
+    assert [f.key for f in findings(text) if f.rule == "volume-names"] == ["volumes.other"]
+
+
 def test_a_stacks_only_volume_may_have_any_name() -> None:
     assert findings("services: {db: {image: 'x:1', volumes: ['data:/d']}}\nvolumes: {data: }") == ()
 
