@@ -1,0 +1,141 @@
+"""Following goes on over whatever happens in between: every line once, none lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.platform import SPIN, RunningPlatform, docker, eventually, running_platform
+from support.tiny import Stack, prepare
+
+COMPOSE = """\
+services:
+  app:
+    image: {image}
+    entrypoint: ["/bin/busybox", "sh", "-c"]
+    command:
+      - >-
+        read life < /proc/sys/kernel/random/uuid; n=0;
+        while :; do n=$$((n+1)); echo $$life $$n; echo $$life $$n >&2; busybox usleep 20000; done
+    init: true
+    user: "1000:1000"
+    restart: always
+    deploy: {{replicas: "${{COUNT:-1}}"}}
+    environment: {{WORD: "${{WORD:-one}}"}}
+    stop_grace_period: 1s
+"""
+Lines = dict[tuple[str, str, str], list[int]]
+"""Numbers in their order, by container, stream, and life of the process."""
+
+
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[RunningPlatform]:
+    """A platform of this test alone, as it is killed."""
+    with running_platform(tmp_path) as platform:
+        yield platform
+
+
+@pytest.fixture
+def stack(mortal: RunningPlatform, tmp_path: Path) -> Stack:
+    folder = tmp_path / "talk"
+    folder.mkdir()
+    prepare(folder)
+    stack = Stack(mortal, folder, "talk")
+    stack.spin("build")
+    stack.spin("push")
+    stack.write(COMPOSE.format(image=f"{mortal.registry}/demo/tiny:1.0"))
+    stack.spin("up", "--timeout", "60")
+    return stack
+
+
+@contextmanager
+def following(stack: Stack, out: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    platform = stack.platform
+    variables = {"SPIN_URL": platform.url, "SPIN_TOKEN": platform.key, "SPIN_PROJECT": "demo"}
+    with out.open("wb") as file:
+        child = subprocess.Popen([SPIN, *arguments], env=os.environ | variables, stdout=file, stderr=subprocess.PIPE)
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+        child.stderr.close()  # type: ignore[union-attr]
+
+
+def said(text: str) -> list[Any]:
+    """The JSON lines that are whole."""
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def lines_of(text: str) -> Lines:
+    found: Lines = defaultdict(list)
+    for line in said(text):
+        life, number = line["text"].split()
+        found[line["id"], line["stream"], life].append(int(number))
+    return dict(found)
+
+
+def containers(stack: Stack) -> set[str]:
+    chosen = ("--filter", f"label=spin.site={stack.platform.site_id}", "--filter", "label=spin.kind=container")
+    return set(docker("ps", "-q", "--no-trunc", *chosen).split())
+
+
+def test_logs_are_followed_over_restarts_kills_upgrades_and_scaling_without_a_lost_or_doubled_line(
+    mortal: RunningPlatform, stack: Stack, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with following(stack, out, "logs", "-f", "--json", "talk") as child:
+
+        def goes_on() -> None:
+            """Each of the containers that run now has said something that has arrived."""
+            size, running = out.stat().st_size, containers(stack)
+            assert running
+            eventually(lambda: running <= {i for i, _, _ in lines_of(out.read_text()[size:].partition("\n")[2])})
+
+        goes_on()
+        mortal.kill()
+        mortal.start()
+        goes_on()
+        [one] = containers(stack)
+        docker("exec", one, "/bin/busybox", "sh", "-c", "kill -9 -1", check=False)  # the container is started again by the engine
+        goes_on()
+        mortal.stop()
+        docker("restart", "-t", "0", one)  # with nobody there who would see it
+        mortal.start()
+        goes_on()
+        stack.spin("scale", "talk/app=3", "--timeout", "60")
+        goes_on()
+        mortal.kill()
+        mortal.start()
+        stack.spin("up", "-d", env={"WORD": "two", "COUNT": "3"})
+        eventually(lambda: len(containers(stack) - {one}) > 2)
+        mortal.kill()  # in the middle of the upgrade
+        mortal.start()
+        stack.spin("wait", "talk", "--timeout", "60")
+        goes_on()
+        stack.spin("confirm", "talk")
+        stack.spin("scale", "talk/app=1", "--timeout", "60")
+        goes_on()
+        mortal.kill()
+        stack_of = containers(stack)
+        assert len(stack_of) == 1
+        mortal.start()
+        goes_on()
+        stack.spin("rm", "talk", "--yes")
+        assert child.wait(60) == 0
+        assert child.stderr.read() == b""  # type: ignore[union-attr]
+    found = lines_of(out.read_text())
+    kept = lines_of(mortal.spin("logs", "-a", "--json", "talk").stdout)
+    assert len({id for id, _, _ in kept}) == 6, "one, two more, three of the upgrade"
+    assert len({life for _, _, life in kept}) == 8, "two lives more of the first one"
+    for lives in (found, kept):
+        assert {who: numbers for who, numbers in lives.items() if numbers != list(range(1, len(numbers) + 1))} == {}
+    assert {who: len(numbers) for who, numbers in found.items()} == {who: len(numbers) for who, numbers in kept.items()}
