@@ -102,6 +102,10 @@ async def test_logs_of_what_is_not_there(world: World, talking: Talking) -> None
     service = await world.as_("vera").get(LOGS + "?service=nope")
     assert service.status_code == 404
     assert "It has: web" in service.json()["detail"]
+    slot = await world.as_("vera").get(LOGS + "?service=web&slot=9")
+    assert (slot.status_code, slot.json()["detail"].partition(" It has: ")[2]) == (404, "1.")
+    container = await world.as_("vera").get(LOGS + "?instance=nope")
+    assert (container.status_code, "begins with nope" in container.json()["detail"]) == (404, True)
     assert (await world.as_("vera").get(path("nope") + "/logs")).status_code == 404
     assert (await world.as_("sam").get(LOGS)).status_code == 404
     assert (await world.as_("vera").get(path("..%2fshop") + "/logs")).status_code == 404

@@ -275,7 +275,16 @@ def test_environments_and_volumes_are_listed(lab, name) -> None:
     assert f"{name}/data" in lab("volume", "ls").out
 
 
-def test_what_happened_and_who_asked_for_it_is_told(lab, name) -> None:
+def test_an_address_is_opened_in_a_window_or_only_printed(lab, name, monkeypatch) -> None:
+    for variable in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(variable, raising=False)
+    assert lab("up").status == 0
+    done = lab("open", name)
+    assert (done.status, done.out) == (0, f"http://web.{name}.development.spin.localhost:8080/\n")
+    assert done.err == "There is no browser here to open it in.\n", "one for terminals would take over this one"
+
+
+def test_what_happened_and_who_asked_for_it_is_told(lab, name, monkeypatch) -> None:
     lab("up", "-m", "first")
     lab("rm", name, "--yes")
     lab("stop", f"{name}/web")
@@ -293,4 +302,7 @@ def test_what_happened_and_who_asked_for_it_is_told(lab, name) -> None:
     assert "refused" in lab("audit", name, "--only", "refused").out
     assert json.loads(lab("audit", name, "--json").out)[0]["verb"] == "up"
     assert lab("audit", "--site").status == 4
+    assert lab("audit", "--site", "-p", "lab").status == 2
+    monkeypatch.setenv("SPIN_PROJECT", "lab")
+    assert lab("audit", "--site").status == 4, "a project that the surroundings name is not asked for"
     assert lab("events", "nothing-like-it").err == "Nothing is known to have happened to nothing-like-it in development.\n"

@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -150,6 +151,15 @@ def test_a_pipe_that_closes_early_is_no_error(api, surroundings) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_standard_streams_that_the_shell_has_closed_are_no_fault(api, surroundings, closed: str) -> None:
+    api.log_lines = [{"instance": "shop-web-1", "time": "2026-03-01T12:00:00.000000000Z", "stream": "stdout", "text": "x"}]
+    command = shlex.join([*PROGRAM, "logs", "shop"])
+    done = subprocess.run(["sh", "-c", f"{command} {closed}"], capture_output=True, text=True, env=surroundings, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == ("" if closed in (">&-", "<&- >&- 2>&-") else "shop-web-1 | x\n")
 
 
 def test_ctrl_c_detaches_and_says_that_the_stack_goes_on(api, surroundings) -> None:

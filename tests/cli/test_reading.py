@@ -191,6 +191,9 @@ def test_grep_looks_at_the_text_of_lines(api, spin, options: tuple[str, ...], sh
         (("-v",), "needs --grep"),
         (("-f", "--until", "1h"), "has no end"),
         (("--until", "soon"), "--until soon: give a length of time"),
+        (("--since", "1h", "--until", "2h"), "--since 1h is later than --until 2h"),
+        (("--tail", "-1"), "--tail -1: a number of lines"),
+        (("--tail", "some"), "--tail some: a number of lines"),
     ],
 )
 def test_questions_about_logs_that_cannot_be_meant(api, spin, options: tuple[str, ...], reason: str) -> None:
@@ -211,6 +214,8 @@ def test_logs_ask_for_what_was_asked(api, spin) -> None:
     assert query.pop("since")
     assert query == {"service": "web", "slot": "2", "tail": "10"}
     assert done.err == "shop/web/2 has written nothing since 1h.\n"
+    spin("logs", "shop", "--tail", "all")
+    assert api.seen[-1].query == {}
 
 
 def test_export_writes_a_folder_or_a_tar_file_and_never_over_other_files(api, home: Path, spin) -> None:

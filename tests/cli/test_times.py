@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -59,11 +60,25 @@ def test_since_takes_a_length_before_now_or_a_time() -> None:
     assert since("1h", NOW) == "2026-03-01T11:00:00+00:00"
     assert since("2026-03-01T10:00:00+01:00", NOW) == "2026-03-01T09:00:00+00:00"
     assert since("2026-03-01T10:00Z", NOW) == "2026-03-01T10:00:00+00:00"
+    assert since("1772359200", NOW) == "2026-03-01T10:00:00+00:00", "as docker logs takes it"
+    assert since("1772359200.5", NOW) == "2026-03-01T10:00:00.500000+00:00"
 
 
-def test_since_refuses_anything_else_with_examples() -> None:
+def test_since_takes_a_time_of_today_on_this_machines_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Vienna")
+    time.tzset()
+    try:
+        assert since("9:30", NOW) == "2026-03-01T08:30:00+00:00"
+        assert since("00:00:01", NOW) == "2026-02-28T23:00:01+00:00"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize("text", ["teatime", "25:00", "99999999w", "0001-01-01T00:00+14:00", "-5m", ""])
+def test_since_refuses_anything_else_with_examples(text: str) -> None:
     with pytest.raises(InvalidInput, match="1h30m"):
-        since("teatime", NOW)
+        since(text, NOW)
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,9 @@ def _through_pipe(produce: Callable[[int], object], consume: Callable[[IO[bytes]
 
 def _copy_in(stack: Stack, source: str, remote: Remote) -> str:
     if source == "-":
+        found = stack.file(posixpath.normpath(remote.path), service=remote.ref.service, slot=remote.ref.slot)
+        if found["kind"] == "file":
+            raise InvalidInput(f"{remote.path} is a file; a tar stream is unpacked in a folder.")
         with stack.write_files(remote.path, service=remote.ref.service, slot=remote.ref.slot) as stream:
             ready = stream.begin()
             stream.carry(sys.stdin.fileno(), {})

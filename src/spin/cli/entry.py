@@ -48,12 +48,24 @@ def root(extra: Mapping[str, lazy.Command] | None = None) -> Any:
 def run(extra: Mapping[str, lazy.Command] | None = None) -> NoReturn:
     """The program `spin`."""
     words = sys.argv[1:]
+    _open_all()
     status = _complete(words[1:], extra) if words[:1] == [_COMPLETE] else main(words, extra)
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.flush()
         sys.exit(status)
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains while it closes the pipe
     sys.exit(status)
+
+
+def _open_all() -> None:
+    """A shell may have closed standard streams (`>&-`): what is written there is lost, as was wished, and nobody stumbles."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - stays open until the end, on purpose
 
 
 def _complete(words: Sequence[str], extra: Mapping[str, lazy.Command] | None) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json as json_module
+import os
 import sys
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -32,6 +34,9 @@ class Asked(StrEnum):
 
 SinceOption = Annotated[str | None, typer.Option("--since", metavar="TIME", help="Such as 90s, 1h, or 2026-01-31T12:00Z.")]
 UntilOption = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only before this time; as --since.")]
+NewestOption = Annotated[
+    int, typer.Option("-n", "--last", metavar="N", min=0, max=1000, help="How many, the newest; 0 with -f: only what comes.")
+]
 LastOption = Annotated[int, typer.Option("-n", "--last", metavar="N", min=1, max=1000, help="How many, the newest.")]
 
 
@@ -43,14 +48,14 @@ def events(
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what happens next, until Ctrl-C.")] = False,
     since: SinceOption = None,
     until: UntilOption = None,
-    last: LastOption = _DEFAULT,
+    last: NewestOption = _DEFAULT,
     json: JsonOption = False,
     template: FormatOption = None,
 ) -> None:
     """Print what happened to stacks: when, who or what did it, and why.
 
-    Also of stacks that are gone. Without STACK and --environment it is that of all environments of the project. With --json: one
-    JSON object a line.
+    Also of stacks that are gone. Without STACK and --environment it is that of all environments of the project. Following
+    goes on when the platform is restarted. With --json: one JSON object a line.
     """
     if follow and until is not None:
         raise typer.BadParameter("--follow and --until exclude each other.")
@@ -61,15 +66,18 @@ def events(
         where = session.environment if ref is not None else environment
         stack, service = (None, None) if ref is None else (ref.stack, ref.service)
         owner = session.project
-        found = session.client.events(owner, environment=where, stack=stack, service=service, since=start, until=end, last=last)
-        for event in found:
+        told = partial(session.client.events, owner, environment=where, stack=stack, service=service)
+        newest = told(last=1) if follow else []  # before the list, so that nothing comes in between
+        found = told(since=start, until=end, last=max(1, last))
+        for event in found if last else ():
             _show(event, wide=ref is None, json=json, template=template)
+        sys.stdout.flush()
         if not found and not follow:
             message("Nothing is known to have happened" + ("." if ref is None else f" to {ref} in {where}."))
         if len(found) == last and since is not None and not json:
             message(f"These are the newest {last}; --last shows more.")
         if follow:
-            after = found[-1]["number"] if found else 0
+            after = max((event["number"] for event in (*newest, *found)), default=0)
             for some in session.client.follow_events(owner, after, environment=where, stack=stack, service=service):
                 for event in some:
                     _show(event, wide=ref is None, json=json, template=template)
@@ -107,6 +115,9 @@ def audit(
 
     What the platform decided by itself is there, too: automatic rollbacks and confirmations, by `spin`.
     """
+    if site:  # what the surroundings say is not about it
+        project = None if project == os.environ.get("SPIN_PROJECT") else project
+        environment = None if environment == os.environ.get("SPIN_ENVIRONMENT") else environment
     if site and (stack is not None or project is not None or environment is not None):
         raise typer.BadParameter("--site is for all projects; leave STACK, --project and --environment out.")
     start = None if since is None else moment_of(since, now())

@@ -15,6 +15,7 @@ from spin.cli.output import colours, is_terminal, message, now
 from spin.cli.refs import parse_ref
 from spin.cli.session import Session
 from spin.cli.tables import harmless, paint, short
+from spin.cli.times import parse_time
 from spin.cli.times import since as point
 from spin.client.logs import LogBlock
 from spin.model.log import TIME_LENGTH, for_programs
@@ -31,7 +32,9 @@ def logs(
     environment: EnvironmentOption = None,
     project: ProjectOption = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what is written from now on.")] = False,
-    tail: Annotated[int | None, typer.Option("-n", "--tail", min=0, help="Last lines of each container; default: all.")] = None,
+    tail: Annotated[
+        str | None, typer.Option("-n", "--tail", metavar="N", help="Last lines of each container; default: all.")
+    ] = None,
     since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="Such as 90s, 1h, or 2026-01-31T12:00Z.")] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Likewise.")] = None,
     timestamps: Annotated[bool, typer.Option("-t", "--timestamps", help="Begin each line with its time.")] = False,
@@ -64,6 +67,8 @@ def logs(
         raise typer.BadParameter("--follow has no end: leave out either --follow or --until.")
     begin = None if since is None else point(since, now())
     end = None if until is None else point(until, now(), option="--until")
+    if begin is not None and end is not None and parse_time(begin) > parse_time(end):
+        raise typer.BadParameter(f"--since {since} is later than --until {until}.")
     printer = _Printer(
         timestamps=timestamps, pattern=pattern, invert=invert, names=not no_prefix, ids=removed, raw=raw, json=json, flush=follow
     )
@@ -73,7 +78,7 @@ def logs(
             service=ref.service,
             slot=ref.slot,
             instance=container,
-            tail=tail,
+            tail=_tail(tail),
             since=begin,
             until=end,
             removed=removed,
@@ -88,6 +93,15 @@ def logs(
             raise typer.Exit(0) from None
         if not printer.printed and pattern is None:
             message(f"{ref} has written nothing{'' if since is None else f' since {since}'}.")
+
+
+def _tail(text: str | None) -> int | None:
+    """None: all, for which Docker has a word, too."""
+    if text in (None, "all"):
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 9):
+        raise typer.BadParameter(f"--tail {text}: a number of lines from 0 on, or all.")
+    return int(text)
 
 
 def _pattern(text: str, *, ignore_case: bool) -> re.Pattern[bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -44,6 +46,10 @@ def open_(
 
 
 def _browse(url: str) -> bool:
+    """Not in a browser for terminals, which would take over the one that this was typed in; in whatever BROWSER names."""
+    screen = sys.platform in ("darwin", "win32") or any(os.environ.get(n) for n in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+    if not screen:
+        return False
     import webbrowser  # noqa: PLC0415 - costs time, and --print does without
 
     return webbrowser.open(url)

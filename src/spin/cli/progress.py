@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import typer
@@ -100,7 +100,7 @@ def follow(stack: Stack, generation: int, timeout: float, *, removal: bool = Fal
     view: StackView | None = None
     stuck_since: float | None = None
     try:
-        for view in _views(stack, until, shown):
+        for view in views(stack, until, shown.note):
             shown.show(view)
             if view["state"] == "removed":
                 _expect_gone(stack, removal=removal)
@@ -149,8 +149,8 @@ def _expect_gone(stack: Stack, *, removal: bool) -> None:
         raise Failed(f"{stack.name} has been removed from {stack.environment} meanwhile.")
 
 
-def _views(stack: Stack, until: float, shown: Reporter) -> Iterator[StackView]:
-    """The stack's views; goes on after the platform was away for a while (it may have been restarted)."""
+def views(stack: Stack, until: float, note: Callable[[str], None]) -> Iterator[StackView]:
+    """The stack's views until that monotonic time; goes on after the platform was away for a while (it may have been restarted)."""
     heard = time.monotonic()
     while True:
         try:
@@ -161,7 +161,7 @@ def _views(stack: Stack, until: float, shown: Reporter) -> Iterator[StackView]:
             now = time.monotonic()
             if now > min(until, heard + SILENCE_SECONDS):
                 raise
-            shown.note(f"{error.message} Trying again.")
+            note(f"{error.message} Trying again.")
             time.sleep(RETRY_SECONDS)
         else:
             return

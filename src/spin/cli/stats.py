@@ -19,7 +19,9 @@ from spin.cli.tables import Cell, paint
 from spin.cli.times import parse_time
 from spin.cli.times import since as moment_of
 from spin.client import Client
+from spin.client.patience import Patience
 from spin.client.shapes import AdviceView, StatsView, UsageView
+from spin.errors import Unavailable
 
 EVERY = 2.0
 """Seconds between two looks of --watch."""
@@ -80,8 +82,18 @@ def stats(
 
 
 def _now(where: tuple[Client, str, str], ref: Ref | None, *, watch: bool, json: bool, template: str | None) -> None:
+    patience = Patience()
     while True:
-        found = _ask(*where, ref)
+        try:
+            found = _ask(*where, ref)
+        except Unavailable as error:  # it may be about to be started again
+            if not watch:
+                raise
+            pause = patience.after(error)
+            message(f"{error.message} Trying again.")
+            time.sleep(max(EVERY, pause))
+            continue
+        patience.answered()
         if watch and (json or template == "json"):
             for each in found:
                 data(json_module.dumps(each, ensure_ascii=False))

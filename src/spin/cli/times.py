@@ -10,6 +10,8 @@ from spin.errors import InvalidInput
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _STEPS = ((365 * 86400, "year"), (30 * 86400, "month"), (7 * 86400, "week"), (86400, "day"), (3600, "hour"), (60, "minute"))
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+", re.ASCII)
+_CLOCK = re.compile(r"\d{1,2}:\d\d(?::\d\d)?", re.ASCII)
+_UNIX = re.compile(r"\d{9,11}(?:\.\d+)?", re.ASCII)
 _PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])", re.ASCII)
 
 
@@ -70,17 +72,22 @@ def local(text: str) -> str:
 
 
 def since(text: str, now: datetime, *, option: str = "--since") -> str:
-    """What `--since` (or another `option`) means, as RFC 3339: a length of time before `now`, or a date and time, which is local where
-    no offset is given.
+    """What `--since` (or another `option`) means, as RFC 3339: a length of time before `now`, a date and time, which is local where no
+    offset is given, a time of today, or seconds since 1970 as `docker logs` takes them.
 
     Raises InvalidInput.
     """
     try:
         length = duration(text)
-        moment = datetime.fromisoformat(text) if length is None else now - length
-        return moment.astimezone(UTC).isoformat()
+        if length is not None:
+            return (now - length).astimezone(UTC).isoformat()
+        if _UNIX.fullmatch(text):
+            return datetime.fromtimestamp(float(text), UTC).isoformat()
+        if _CLOCK.fullmatch(text):
+            text = f"{now.astimezone():%Y-%m-%d}T{text:0>{8 if text.count(':') == 2 else 5}}"
+        return datetime.fromisoformat(text).astimezone(UTC).isoformat()
     except (ValueError, OverflowError):  # the latter: before the year 1, or after 9999
         raise InvalidInput(
             f"{option} {text}: give a length of time (90s, 15m, 1h30m, 2d) or a time (2026-01-31T12:00, with Z or an offset "
-            "where it is not local)."
+            "where it is not local; 12:00 is today)."
         ) from None

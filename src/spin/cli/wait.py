@@ -10,6 +10,7 @@ import typer
 
 from spin.cli.options import FOLLOW_SECONDS, EnvironmentOption, ProjectOption, TimeoutOption
 from spin.cli.output import message
+from spin.cli.progress import views
 from spin.cli.refs import parse_ref
 from spin.cli.session import Session
 from spin.cli.stack import service_of
@@ -54,7 +55,7 @@ def wait(
     with Session(environment=environment, project=project) as session:
         stack = session.client.stack(session.project, session.environment, ref.stack)
         try:
-            for view in stack.watch(until=time.monotonic() + timeout):
+            for view in views(stack, time.monotonic() + timeout, message):
                 last = view
                 state, detail = _state(view, ref.service)
                 if _is_reached(view, state, goal):

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from spin.client.answers import path_of
+from spin.client.patience import Patience
 from spin.client.shapes import (
     AccountView,
     EnvironmentView,
@@ -29,6 +30,7 @@ from spin.client.shapes import (
 )
 from spin.client.stack import LONG_POLL_SECONDS, Stack
 from spin.client.transport import Transport
+from spin.errors import Unavailable
 
 
 class Client:
@@ -188,13 +190,22 @@ class Client:
         service: str | None = None,
         kind: str | None = None,
     ) -> Iterator[list[EventView]]:
-        """Events after that number as they happen, some at a time and in their order, without end."""
+        """Events after that number as they happen, some at a time and in their order, without end.
+
+        Goes on over a platform that is restarted: no event is lost or comes twice.
+        """
+        patience = Patience()
         query = {"environment": environment, "stack": stack, "service": service, "kind": kind}
         chosen = {name: value for name, value in query.items() if value is not None}
         while True:
             asked = chosen | {"after": str(after), "last": "1000", "wait": f"{LONG_POLL_SECONDS:g}"}
             path = path_of("projects", project, "events")
-            found = cast("list[EventView]", self._transport.request("GET", path, query=asked, patience=LONG_POLL_SECONDS))
+            try:
+                found = cast("list[EventView]", self._transport.request("GET", path, query=asked, patience=LONG_POLL_SECONDS))
+            except Unavailable as error:
+                self._transport.pause(patience.after(error))
+                continue
+            patience.answered()
             if found:
                 after = found[-1]["number"]
                 yield found

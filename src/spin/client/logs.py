@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import struct
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
+from spin.client.patience import Patience
 from spin.client.transport import Transport
 from spin.errors import SpinError, Unavailable, from_code
 from spin.model.log import BLOCKS, TIME_LENGTH, Block, Cursor, Position, known_by, stamp
 from spin.model.names import InstanceId
 
-PATIENCE = 120.0
-"""Seconds for which a platform that is away is asked again while logs are followed."""
-AGAIN = 0.5
-"""Seconds between two tries."""
 MOST_POSITIONS = 300
 """Containers whose positions are in a cursor, the latest."""
 _HEADER = struct.Struct(">BBHI")
@@ -75,19 +71,18 @@ class LogFeed:
 
     def blocks(self) -> Iterator[LogBlock]:
         """Until there is nothing more. Following goes on over a platform that is restarted: no line is lost or comes twice."""
-        failing_since: float | None = None
+        patience = Patience()
         while True:
             try:
                 for block in self._once():
-                    failing_since = None
+                    if self._cursor is not None:
+                        patience.answered()
                     if block is not None:
                         yield block
-            except Unavailable:
-                now = time.monotonic()
-                failing_since = failing_since or now
-                if not self._follow or self._cursor is None or now - failing_since > PATIENCE:
+            except Unavailable as error:
+                if not self._follow:
                     raise
-                time.sleep(AGAIN)
+                self._transport.pause(patience.after(error))
             else:
                 return
 

@@ -10,6 +10,7 @@ import os
 import select
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -54,6 +55,10 @@ class Transport:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def pause(self, seconds: float) -> None:
+        """Until something is tried again."""
+        time.sleep(seconds)
 
     def request(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None, patience: float = 0.0

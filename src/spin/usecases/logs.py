@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 from spin.access import Action
@@ -68,6 +68,8 @@ async def logs(
         return Following(reader, platform.hubs, query.wants, there, cursor, query.tail, resumed=resumed).pieces()
     span = Span(query.since, query.until, query.tail)
     wanted = [s for s in sources if query.wants(s)]
+    if not wanted and (query.slot is not None or query.instance is not None):
+        raise _no_container(key, query, sources)
     if not query.removed and query.instance is None and any(not s.removed for s in wanted):
         wanted = [s for s in wanted if not s.removed]
     return merged([(source, reader.read(source, span)) for source in wanted])
@@ -93,6 +95,19 @@ def no_service(key: DeploymentKey, service: str, known: tuple[str, ...]) -> NotF
         stack=key.stack,
         environment=key.environment,
         service=service,
+    )
+
+
+def _no_container(key: DeploymentKey, query: LogQuery, sources: Iterable[LogSource]) -> NotFound:
+    place = str(key.stack) if query.service is None else f"{key.stack}/{query.service}"
+    if query.instance is not None:
+        return NotFound(
+            f"No container of {place} whose log is kept has an id that begins with {query.instance}.", stack=key.stack
+        )
+    known = sorted({s.slot for s in sources if query.service in (None, s.service)})
+    has = ", ".join(map(str, known)) or "none"
+    return NotFound(
+        f"{place} has no container number {query.slot}, and had none whose log is kept. It has: {has}.", stack=key.stack
     )
 
 

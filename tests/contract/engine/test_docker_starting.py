@@ -119,6 +119,13 @@ async def test_a_container_that_nothing_can_be_asked_of_is_up_after_a_second(doc
     assert time.monotonic() - begun >= 1
 
 
+async def test_an_engine_adapter_that_was_restarted_asks_nothing_anew_of_what_has_run_for_long(docker_bench: Bench) -> None:
+    made = await docker_bench.run(docker_bench.service())
+    await docker_bench.until_phase(made, Phase.READY)
+    async with docker_bench.second() as restarted:
+        assert [i.phase for i in (await restarted.observe(docker_bench.key)).instances] == [Phase.READY]
+
+
 async def test_a_container_that_was_restarted_has_to_come_up_again(docker_bench: Bench) -> None:
     made = await docker_bench.run(docker_bench.service(healthcheck=check("test -e /tmp/up")))
     assert inside(made.id, "touch", "/tmp/up").returncode == 0

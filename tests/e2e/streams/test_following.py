@@ -83,16 +83,26 @@ def lines_of(text: str) -> Lines:
     return dict(found)
 
 
+def numbers_of(text: str) -> list[int]:
+    return [event["number"] for event in said(text)]
+
+
 def containers(stack: Stack) -> set[str]:
     chosen = ("--filter", f"label=spin.site={stack.platform.site_id}", "--filter", "label=spin.kind=container")
     return set(docker("ps", "-q", "--no-trunc", *chosen).split())
 
 
-def test_logs_are_followed_over_restarts_kills_upgrades_and_scaling_without_a_lost_or_doubled_line(
+@pytest.mark.timeout(300)
+def test_logs_and_events_are_followed_over_restarts_kills_upgrades_and_scaling_and_nothing_is_lost_or_comes_twice(
     mortal: RunningPlatform, stack: Stack, tmp_path: Path
 ) -> None:
-    out = tmp_path / "out"
-    with following(stack, out, "logs", "-f", "--json", "talk") as child:
+    out, happened, later = tmp_path / "out", tmp_path / "happened", tmp_path / "later"
+    before = numbers_of(mortal.spin("events", "--json").stdout)
+    with (
+        following(stack, later, "events", "-f", "--since", "2099-01-01", "--json"),
+        following(stack, happened, "events", "-f", "-n", "1000", "--json") as events,
+        following(stack, out, "logs", "-f", "--json", "talk") as child,
+    ):
 
         def goes_on() -> None:
             """Each of the containers that run now has said something that has arrived."""
@@ -101,6 +111,10 @@ def test_logs_are_followed_over_restarts_kills_upgrades_and_scaling_without_a_lo
             eventually(lambda: running <= {i for i, _, _ in lines_of(out.read_text()[size:].partition("\n")[2])})
 
         goes_on()
+        eventually(lambda: happened.stat().st_size)
+        eventually(
+            lambda: stack.spin("exec", "talk/app", "/bin/busybox", "true") and later.stat().st_size, what="what comes is told"
+        )
         mortal.kill()
         mortal.start()
         goes_on()
@@ -125,16 +139,27 @@ def test_logs_are_followed_over_restarts_kills_upgrades_and_scaling_without_a_lo
         stack.spin("scale", "talk/app=1", "--timeout", "60")
         goes_on()
         mortal.kill()
-        stack_of = containers(stack)
-        assert len(stack_of) == 1
         mortal.start()
         goes_on()
         stack.spin("rm", "talk", "--yes")
         assert child.wait(60) == 0
         assert child.stderr.read() == b""  # type: ignore[union-attr]
-    found = lines_of(out.read_text())
-    kept = lines_of(mortal.spin("logs", "-a", "--json", "talk").stdout)
-    assert len({id for id, _, _ in kept}) == 6, "one, two more, three of the upgrade"
+        check_events(stack, happened, later, before)
+        assert events.poll() is None
+    check_lines(lines_of(out.read_text()), lines_of(mortal.spin("logs", "-a", "--json", "talk").stdout))
+
+
+def check_events(stack: Stack, happened: Path, later: Path, before: list[int]) -> None:
+    platform = stack.platform
+    eventually(lambda: numbers_of(happened.read_text()) == numbers_of(platform.spin("events", "-n", "1000", "--json").stdout))
+    assert 100 < len(numbers_of(happened.read_text())) < 1000
+    after = numbers_of(later.read_text())
+    assert after[0] > before[-1]
+    assert after == [n for n in numbers_of(happened.read_text()) if n >= after[0]]
+
+
+def check_lines(found: Lines, kept: Lines) -> None:
+    assert len({one for one, _, _ in kept}) == 6, "one, two more, three of the upgrade"
     assert len({life for _, _, life in kept}) == 8, "two lives more of the first one"
     for lives in (found, kept):
         assert {who: numbers for who, numbers in lives.items() if numbers != list(range(1, len(numbers) + 1))} == {}

@@ -11,6 +11,7 @@ from typing import Any, Self, cast
 from spin.client.aio.stack import LONG_POLL_SECONDS, AsyncStack
 from spin.client.aio.transport import AsyncTransport
 from spin.client.answers import path_of
+from spin.client.patience import Patience
 from spin.client.shapes import (
     AccountView,
     EnvironmentView,
@@ -30,6 +31,7 @@ from spin.client.shapes import (
     VolumeView,
     WhoAmI,
 )
+from spin.errors import Unavailable
 
 
 class AsyncClient:
@@ -189,13 +191,24 @@ class AsyncClient:
         service: str | None = None,
         kind: str | None = None,
     ) -> AsyncGenerator[list[EventView], None]:
-        """Events after that number as they happen, some at a time and in their order, without end."""
+        """Events after that number as they happen, some at a time and in their order, without end.
+
+        Goes on over a platform that is restarted: no event is lost or comes twice.
+        """
+        patience = Patience()
         query = {"environment": environment, "stack": stack, "service": service, "kind": kind}
         chosen = {name: value for name, value in query.items() if value is not None}
         while True:
             asked = chosen | {"after": str(after), "last": "1000", "wait": f"{LONG_POLL_SECONDS:g}"}
             path = path_of("projects", project, "events")
-            found = cast("list[EventView]", await self._transport.request("GET", path, query=asked, patience=LONG_POLL_SECONDS))
+            try:
+                found = cast(
+                    "list[EventView]", await self._transport.request("GET", path, query=asked, patience=LONG_POLL_SECONDS)
+                )
+            except Unavailable as error:
+                await self._transport.pause(patience.after(error))
+                continue
+            patience.answered()
             if found:
                 after = found[-1]["number"]
                 yield found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from collections.abc import AsyncGenerator, Mapping
@@ -41,6 +42,10 @@ class AsyncTransport:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+    async def pause(self, seconds: float) -> None:
+        """Until something is tried again."""
+        await asyncio.sleep(seconds)
 
     async def request(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None, patience: float = 0.0

@@ -107,7 +107,7 @@ class Prober:
 
     async def greet(self, key: DeploymentKey, starting: Starting) -> None:
         """One quick look at once, where that costs next to nothing, so that a Spin that was restarted knows what is up."""
-        if isinstance(starting.probe, Connect) and not self.up(starting.id, starting.started) and await _connects(starting.probe):
+        if not self.up(starting.id, starting.started) and await _is_up(starting.probe):
             self._drop(starting.id)
             self._watches[starting.id] = _Watch(key, starting.started, up=True)
 
@@ -198,6 +198,17 @@ class Prober:
                 raise
             return -1, clause(error.message)
         return code, output.decode(errors="replace")
+
+
+async def _is_up(probe: Probe) -> bool:
+    """What can be told at once: something answers, or it has run for as long as it had to."""
+    match probe:
+        case Connect():
+            return await _connects(probe)
+        case Run(seconds):
+            return seconds <= 0
+        case _:
+            return False
 
 
 async def _connects(probe: Connect) -> bool:
