@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from spin.archive import FileArchive
 from spin.engines.simulated import Behaviour
 from spin.model.run import KEPT
+from spin.reconcile.passes import Pass
 from support.api import NOW, World, key_of, path, web
 
 JOB = path("shop/jobs/backup/runs")
@@ -137,6 +141,26 @@ async def test_the_history_is_bounded_and_numbers_are_not_given_out_again(world:
     found = await runs(world)
     assert len(found) <= KEPT + 1
     assert found[0]["number"] == KEPT + 3 + sum(r["reason"] == "schedule" for r in found) or found[0]["number"] > KEPT
+
+
+async def test_the_log_of_a_run_whose_container_has_gone_is_read_where_the_site_keeps_it(world: World, tmp_path: Path) -> None:
+    archive = FileArchive(tmp_path / "logs", world.platform.site.retention)
+    await world.exchange(archive=archive)
+    world.passes = Pass(replace(world.passes._world, archive=archive))
+    for life in ("old", "new"):
+        await up(world, keep=0)
+        await world.as_("dora").post(JOB)
+        await live(world, until=world.clock.now() + timedelta(minutes=2))
+        (run,) = await runs(world)
+        assert (run["number"], run["state"], run["logs"]) == (1, "succeeded", True)
+        assert not [c for c in world.engine.containers(key_of("shop")) if c.spec.name == "backup"]
+        lines = [json.loads(line) for line in (await world.as_("vera").get(f"{JOB}/1/logs")).text.splitlines()]
+        assert [line["text"] for line in lines][:2] == ["started", "ready"]
+        assert lines[0]["time"] >= run["started"][:19], f"of the {life} stack"
+        (job,) = (await world.as_("vera").get(path("shop/jobs"))).json()
+        assert job["last"]["logs"]
+        await world.as_("otto").delete(path("shop"))
+        await world.settle()
 
 
 async def test_old_runs_are_forgotten_but_for_the_newest(world: World) -> None:

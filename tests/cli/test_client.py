@@ -147,6 +147,16 @@ def test_logs_come_line_by_line_with_only_the_questions_asked(api: FakeApi, clie
     assert api.seen[-1].query == {"service": "web", "tail": "0"}
 
 
+def test_what_ends_logs_before_their_end_is_an_error_and_no_line(api: FakeApi, client: Client) -> None:
+    line = {"instance": "shop-web-1", "time": "t", "stream": "stdout", "text": "error"}
+    failure = {"error": {"code": "engine-unavailable", "detail": "The engine went away."}}
+    api.answers["GET", "/projects/demo/environments/development/stacks/shop/logs"] = lambda _: iter([line, failure])
+    lines = client.stack("demo", "development", "shop").logs()
+    assert next(lines)["text"] == "error"
+    with pytest.raises(EngineUnavailable, match="went away"):
+        next(lines)
+
+
 def test_an_answer_that_was_left_half_read_does_not_reach_the_next_question(api: FakeApi, client: Client) -> None:
     api.log_lines = [{"instance": "a", "time": "t", "stream": "stdout", "text": "x" * 1000}] * 50
     lines = client.stack("demo", "development", "shop").logs()

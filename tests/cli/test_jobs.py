@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from support.fake_api import FakeApi, service, view
+from support.fake_api import FakeApi, Problem, service, view
 
 STACK = "/projects/demo/environments/development/stacks/shop"
 RUNS = f"{STACK}/jobs/backup/runs"
@@ -74,6 +74,7 @@ def test_a_run_now_prints_what_it_writes_and_exits_with_its_status(api: FakeApi,
 def test_a_run_that_has_no_status_is_a_failure(api: FakeApi, spin) -> None:
     api.answers["POST", RUNS] = going()
     api.answers["GET", RUNS] = [ran(5, "timed-out", exit_code=None, detail="it took longer than 1h", logs=False)]
+    api.answers["GET", f"{RUNS}/5/logs"] = Problem("not-found", "Run 5 of shop/backup has no log.")
     assert spin("job", "run", "shop/backup").status == 1
 
 

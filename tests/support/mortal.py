@@ -11,6 +11,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 
 from spin.addresses.simulated import SimulatedAddresses
@@ -21,6 +22,7 @@ from spin.model.names import DeploymentKey, InstanceId
 from spin.model.observed import Route, ServiceAddress, Snapshot
 from spin.model.steps import EngineStep
 from spin.ports.engine import Capabilities
+from spin.ports.logs import LogArchive
 from spin.ports.store import UnitOfWork
 from spin.store import SqlStore
 
@@ -112,6 +114,33 @@ class MortalAddresses:
 
     async def set_entries(self, owner: str, entries: tuple[ServiceAddress, ...]) -> None:
         await self.reaper.around(lambda: self.addresses.set_entries(owner, entries))
+
+
+@dataclass
+class MortalArchive:
+    """The process may die before a log is kept, after each of its lines, and when all of it is there."""
+
+    archive: LogArchive
+    reaper: Reaper
+
+    async def save(self, key: DeploymentKey, source: LogSource, lines: AsyncIterator[Sequence[Line]]) -> None:
+        await self.reaper.around(lambda: self.archive.save(key, source, self._one_by_one(lines)))
+
+    async def _one_by_one(self, lines: AsyncIterator[Sequence[Line]]) -> AsyncIterator[Sequence[Line]]:
+        async for batch in lines:
+            for line in batch:
+                self.reaper.point()
+                yield [line]
+        self.reaper.point()
+
+    async def sources(self, key: DeploymentKey) -> tuple[LogSource, ...]:
+        return await self.archive.sources(key)
+
+    def read(self, key: DeploymentKey, id: InstanceId, span: Span) -> AsyncIterator[Sequence[Line]]:
+        return self.archive.read(key, id, span)
+
+    async def prune(self, now: datetime) -> int:
+        return await self.archive.prune(now)
 
 
 @dataclass

@@ -27,6 +27,8 @@ from spin.site import Retention
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
 _BATCH = 2000
 """Lines that are read at once."""
+_ABANDONED = timedelta(days=1)
+"""Nobody writes a log for so long."""
 _HEAD = 64 * 1024
 """Bytes of the first line."""
 
@@ -85,6 +87,10 @@ class FileArchive:
                 if path.stat().st_mtime < oldest:
                     path.unlink()
                     gone += 1
+        for path in list(self._folder.rglob(".*.gz.new")):  # left by a platform that was killed while it wrote
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < (now - _ABANDONED).timestamp():
+                    path.unlink()
         for stack in {path.parent for path in self._folder.rglob("*.gz")}:
             gone += self._bound(stack, self._retention.log_bytes_per_stack)
         gone += self._bound(self._folder, self._retention.log_bytes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Annotated
 
@@ -13,9 +14,10 @@ from spin.cli.refs import Ref, parse_ref
 from spin.cli.session import Session
 from spin.cli.tables import Cell
 from spin.cli.times import elapsed, parse_time, relative
-from spin.client.shapes import RunView
+from spin.client.patience import Patience
+from spin.client.shapes import LogLineView, RunView
 from spin.client.stack import Stack
-from spin.errors import Failed, InvalidInput
+from spin.errors import Failed, InvalidInput, NotFound, Unavailable
 
 ACTIVE = frozenset({"waiting", "running"})
 _COLOURS = {
@@ -110,8 +112,8 @@ def run(
 ) -> None:
     """Run a job now, beside its schedule.
 
-    Prints what the run writes, and exits with its status; 1 where it has none, as it was stopped or never began. After --timeout, or
-    Ctrl-C, the run goes on.
+    Prints what the run writes, stderr to stderr, and exits with its status; 1 where it has none, as it was stopped or never began. After
+    --timeout, or Ctrl-C, the run goes on.
     """
     ref = _job_ref(job)
     with Session(environment=environment, project=project) as session:
@@ -158,7 +160,7 @@ def logs(
             message(_ending(ref, _follow(stack, ref, number, until=None, show=True)))
             return
         for line in stack.run_logs(ref.service or "", number, tail=tail):
-            data(line["text"])
+            _say(line)
 
 
 def _job_ref(text: str) -> Ref:
@@ -170,26 +172,57 @@ def _job_ref(text: str) -> Ref:
 
 def _follow(stack: Stack, ref: Ref, number: int, *, until: float | None, show: bool) -> RunView:
     """What the run is in the end, or at the monotonic time `until`; its lines are printed as they come."""
-    since: str | None = None
-    last = 0  # lines of one and the same moment may come in two answers
+    printer = _RunPrinter(stack, ref, number)
+    patience = Patience(heard=True)
     while True:
-        found = next((r for r in stack.runs(ref.service or "") if r["number"] == number), None)
-        if found is None:
-            raise InvalidInput(f"{ref} has no run {number}: see `spin job history {ref}`.")
-        if show and found["logs"]:
-            known, begin = last, since
-            for line in stack.run_logs(ref.service or "", number, since=since):
+        try:
+            found = next((r for r in stack.runs(ref.service or "") if r["number"] == number), None)
+            if found is None:
+                raise InvalidInput(f"{ref} has no run {number}: see `spin job history {ref}`.")
+            ended = found["state"] not in ACTIVE
+            if show and (found["logs"] or (ended and found["started"])):
+                printer.print(ended=ended)
+        except Unavailable as error:  # the run goes on while the platform is started again
+            time.sleep(patience.after(error))
+            continue
+        patience.answered()
+        if ended or (until is not None and time.monotonic() >= until):
+            return found
+        time.sleep(_POLL)
+
+
+def _say(line: LogLineView) -> None:
+    if line["stream"] == "stderr":
+        sys.stdout.flush()
+        message(line["text"])
+    else:
+        data(line["text"])
+
+
+class _RunPrinter:
+    """Prints what is new in a run's log, each line once."""
+
+    def __init__(self, stack: Stack, ref: Ref, number: int) -> None:
+        self._stack, self._service, self._number = stack, ref.service or "", number
+        self._since: str | None = None
+        self._last = 0  # lines of one and the same moment may come in two answers
+
+    def print(self, *, ended: bool) -> None:
+        known, begin = self._last, self._since
+        try:
+            for line in self._stack.run_logs(self._service, self._number, since=begin):
                 if begin is not None and line["time"] < begin:  # the API knows microseconds, lines have nanoseconds
                     continue
                 if line["time"] == begin and known > 0:
                     known -= 1
                     continue
-                last = last + 1 if line["time"] == since else 1
-                since = line["time"]
-                data(line["text"])
-        if found["state"] not in ACTIVE or (until is not None and time.monotonic() >= until):
-            return found
-        time.sleep(_POLL)
+                self._last = self._last + 1 if line["time"] == self._since else 1
+                self._since = line["time"]
+                _say(line)
+        except NotFound:
+            if not ended:
+                raise  # else it has written nothing, or nothing is kept of it
+        sys.stdout.flush()
 
 
 def _outcome(run: RunView) -> tuple[Cell, str, str]:

@@ -67,6 +67,7 @@ def logs(
         raise typer.BadParameter("--follow has no end: leave out either --follow or --until.")
     begin = None if since is None else point(since, now())
     end = None if until is None else point(until, now(), option="--until")
+    last = _tail(tail)
     if begin is not None and end is not None and parse_time(begin) > parse_time(end):
         raise typer.BadParameter(f"--since {since} is later than --until {until}.")
     printer = _Printer(
@@ -78,7 +79,7 @@ def logs(
             service=ref.service,
             slot=ref.slot,
             instance=container,
-            tail=_tail(tail),
+            tail=last,
             since=begin,
             until=end,
             removed=removed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import ssl
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from spin import __version__
@@ -81,6 +82,14 @@ def not_spin(url: str, status: int) -> SpinError:
     if status >= 500:
         return Failed(f"{url} failed on this request (HTTP {status}).")
     return Unavailable(f"What answers at {url} is not a Spin platform (HTTP {status}). Set SPIN_URL or run `spin login URL`.")
+
+
+def line_of(text: bytes | str) -> Any:
+    """A line of an answer of lines. Raises the error that its last one stands for (docs/reference/logs.md), and ValueError."""
+    said = json.loads(text)
+    if isinstance(said, dict) and said.keys() == {"error"}:
+        raise from_code(str(said["error"]["code"]), str(said["error"]["detail"]), {})
+    return said
 
 
 def broke_off(url: str, error: Exception) -> SpinError:

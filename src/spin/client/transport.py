@@ -22,6 +22,7 @@ from spin.client.answers import (
     broke_off,
     headers_of,
     is_loopback,
+    line_of,
     normalise_url,
     not_spin,
     refusal,
@@ -85,7 +86,7 @@ class Transport:
         with self._read_to_its_end():
             for line in response:
                 if line.strip():
-                    yield json.loads(line)
+                    yield line_of(line)
             response.read()  # an answer without a line is over only for who has read it
 
     def upgrade(self, path: str, protocol: str, *, query: Mapping[str, str]) -> socket.socket:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from spin.access import Action
 from spin.errors import Conflict, NotFound
 from spin.kit import cron
-from spin.model.log import Span
+from spin.model.log import LogSource, Span
 from spin.model.names import DeploymentKey
 from spin.model.principal import Principal
 from spin.model.revision import Deployment, Revision
@@ -24,6 +24,9 @@ from spin.usecases.logs import no_service
 from spin.usecases.operate import refuse_removed
 from spin.usecases.platform import Platform
 from spin.usecases.rights import allow, find, no_stack
+
+_SECOND = timedelta(seconds=1)
+"""Engines tell a container's time of creation in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class RunView:
     times: int
     """Skipped or missed: how many in a row."""
     logs: bool
-    """Whether the container is still there, with what it has written."""
+    """Whether what it has written can be read: its container is there, or the site keeps its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ async def list_jobs(
             deployment = await find(platform, work, principal, Action.READ, project, environment, stack)
             revision = await _revision(work, deployment)
             book, there = await work.job_book(deployment.key), _there(await work.status(deployment.key))
-            return _jobs_of(deployment, revision, book, there, now)
+            return await _with_logs(platform, deployment.key, _jobs_of(deployment, revision, book, there, now))
         name = await allow(work, principal, Action.READ, project)
         where = platform.environment(environment).name
         revisions, statuses = await work.desired_revisions(name, where), await work.statuses(name, where)
@@ -93,7 +96,7 @@ async def list_jobs(
             wanted = revisions.get(deployment.key)
             if wanted is not None:
                 book, there = books.get(deployment.key, NO_JOBS), _there(statuses.get(deployment.key))
-                found += _jobs_of(deployment, wanted, book, there, now)
+                found += await _with_logs(platform, deployment.key, _jobs_of(deployment, wanted, book, there, now))
         return tuple(found)
 
 
@@ -109,7 +112,9 @@ async def list_runs(
     runs = book.of(service)
     if not runs:
         _schedule_of(deployment.key, revision, service)
-    return tuple(_run(r, there) for r in reversed(runs))
+    found = tuple(_run(r, there) for r in reversed(runs))
+    kept = await _kept(platform, deployment.key) if any(_may_be_kept(r) for r in found) else ()
+    return tuple(replace(r, logs=r.logs or _log_of(r, kept) is not None) for r in found)
 
 
 @audited("job run")
@@ -161,6 +166,11 @@ async def run_logs(
         raise NotFound(f"{key.stack}/{service} has no run {number}: see `spin job history {key.stack}/{service}`.", run=number)
     snapshot = await platform.engine(key.environment).observe(key)
     container = next((i for i in snapshot.instances if (i.service, i.slot, i.digest) == (service, number, run.digest)), None)
+    if container is None and run.launched:
+        gone = _log_of(_run(run, frozenset()), await _kept(platform, key))
+        if gone is not None:
+            assert platform.archive is not None  # noqa: S101 - it has said so
+            return merged([(gone, platform.archive.read(key, gone.id, span))])
     if container is None:
         raise NotFound(
             f"Run {number} of {key.stack}/{service} has no log: {_why_no_log(run)}.",
@@ -173,9 +183,36 @@ async def run_logs(
     return merged([] if source is None else [(source, reader.read(source, span))])
 
 
+async def _with_logs(platform: Platform, key: DeploymentKey, found: tuple[JobView, ...]) -> tuple[JobView, ...]:
+    if not any(job.last is not None and _may_be_kept(job.last) for job in found):
+        return found
+    kept = await _kept(platform, key)
+    return tuple(
+        job
+        if job.last is None
+        else replace(job, last=replace(job.last, logs=job.last.logs or _log_of(job.last, kept) is not None))
+        for job in found
+    )
+
+
+def _may_be_kept(run: RunView) -> bool:
+    return run.started is not None and not run.logs
+
+
+async def _kept(platform: Platform, key: DeploymentKey) -> tuple[LogSource, ...]:
+    """Removed containers whose logs the site still keeps."""
+    return () if platform.archive is None else await platform.archive.sources(key)
+
+
+def _log_of(run: RunView, kept: tuple[LogSource, ...]) -> LogSource | None:
+    """A stack that was made anew counts its runs from 1 again, so a container of before the run is another's."""
+    since = run.wanted - _SECOND
+    return next((s for s in reversed(kept) if (s.service, s.slot) == (run.service, run.number) and s.created >= since), None)
+
+
 def _why_no_log(run: Run) -> str:
     if run.launched:
-        return "its container is gone; `keep` beside `schedule` says how many stay"
+        return "its container is gone, and the site does not keep its log any more"
     return (
         "it has not begun yet" if run.active else f"it never began ({run.state.value}{': ' + run.detail if run.detail else ''})"
     )

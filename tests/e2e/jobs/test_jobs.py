@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from typing import Any
 
 import pytest
 
-from support.platform import RunningPlatform, docker, eventually
+from support.platform import SPIN, RunningPlatform, docker, eventually
 from support.tiny import Stack
 
 COMPOSE = """\
@@ -99,6 +101,31 @@ def test_a_platform_that_is_killed_in_the_midst_of_a_run_tells_how_it_ended(shop
     eventually(lambda: history(shop)[0]["state"] == "succeeded", what="the run has ended well")
     assert len(history(shop)) == 1
     assert written(shop) == 1
+
+
+def test_all_lines_of_a_run_come_also_where_no_container_is_kept_and_the_platform_is_killed(
+    shop: Stack, platform: RunningPlatform
+) -> None:
+    text = (shop.folder / "compose.yaml").read_text().replace("keep: 2", "keep: 0")
+    loop = "i=0; while [ $$i -lt 300 ]; do i=$$((i+1)); echo line $$i; busybox usleep 10000; done; echo last words >&2"
+    shop.write(text.replace("busybox sleep ${NAP:-0}", loop))
+    shop.spin("up", "--timeout", "60")
+    for kill in (False, True):
+        command = [SPIN, "job", "run", f"{shop.name}/backup"]
+        variables = {"SPIN_URL": platform.url, "SPIN_TOKEN": platform.key, "SPIN_PROJECT": "demo"}
+        child = subprocess.Popen(
+            command, env=os.environ | variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=shop.folder
+        )
+        if kill:
+            eventually(lambda: containers(shop), what="the run has a container")
+            platform.kill()
+            platform.start()
+        out, err = child.communicate(timeout=90)
+        assert child.returncode == 0, err
+        assert out.splitlines()[1:] == [f"line {n}" for n in range(1, 301)]
+        assert err.count("last words") == 1
+        eventually(lambda: not containers(shop), what="its container goes")
+        assert shop.spin("job", "logs", f"{shop.name}/backup").stdout.splitlines() == out.splitlines()
 
 
 def test_stop_ends_a_run_and_removing_the_stack_leaves_nothing(shop: Stack) -> None:

@@ -98,6 +98,19 @@ async def test_logs_are_forgotten_with_the_days(tmp_path: Path) -> None:
     assert below(tmp_path) == []
 
 
+async def test_what_a_killed_platform_has_begun_to_write_goes_some_day(tmp_path: Path) -> None:
+    archive = FileArchive(tmp_path, Retention())
+    await archive.save(KEY, ONE, giving(LINES))
+    half = below(tmp_path, "*.gz")[0].with_name(".two.gz.new")
+    half.write_bytes(b"half of it")
+    os.utime(half, (NOW.timestamp(), NOW.timestamp()))
+    await archive.prune(NOW + timedelta(hours=1))
+    assert half.exists(), "it may be written just now"
+    await archive.prune(NOW + timedelta(days=2))
+    assert not half.exists()
+    assert await archive.sources(KEY) == (ONE,)
+
+
 async def test_a_file_that_is_broken_hides_no_other(tmp_path: Path) -> None:
     archive = FileArchive(tmp_path, Retention())
     await archive.save(KEY, ONE, giving(LINES))

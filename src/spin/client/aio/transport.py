@@ -17,6 +17,7 @@ from spin.client.answers import (
     broke_off,
     headers_of,
     is_loopback,
+    line_of,
     normalise_url,
     not_spin,
     refusal,
@@ -84,7 +85,7 @@ class AsyncTransport:
                 raise self._problem(response, (await response.aread())[:PROBLEM_BYTES])
             async for line in response.aiter_lines():
                 if line.strip():
-                    yield json.loads(line)
+                    yield line_of(line)
         except (httpx.HTTPError, ValueError) as error:
             raise broke_off(self.url, error) from None
         finally:
