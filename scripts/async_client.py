@@ -1,7 +1,7 @@
-"""Makes the asynchronous client from the synchronous one: `spin.client.aio.api` and `.stack` from `spin.client.api` and `.stack`.
+"""Makes the asynchronous client from the synchronous one: the modules MODULES of `spin.client.aio` from those of `spin.client`.
 
 Every method that asks something becomes a coroutine and is awaited; generators, and what loops over them, become asynchronous; the
-classes get their asynchronous names; methods that open a stream to a container are left out. Comments and docstrings stay.
+classes get their asynchronous names. Only the transports and the streams are two, written by hand. Comments and docstrings stay.
 scripts/reference.py writes what is made here.
 """
 
@@ -15,21 +15,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 CLIENT = Path(__file__).parent.parent / "src" / "spin" / "client"
-MODULES = ("api", "stack")
+MODULES = ("api", "feed", "stack")
 RENAMED = {
     "Client": "AsyncClient",
+    "LogFeed": "AsyncLogFeed",
+    "LogFeeds": "AsyncLogFeeds",
     "Stack": "AsyncStack",
+    "Stream": "AsyncStream",
     "Transport": "AsyncTransport",
     "Iterator": "AsyncGenerator",
+    "closing": "aclosing",
     "__enter__": "__aenter__",
     "__exit__": "__aexit__",
+    "spin.client.feed": "spin.client.aio.feed",
+    "spin.client.streams": "spin.client.aio.streams",
     "spin.client.stack": "spin.client.aio.stack",
     "spin.client.transport": "spin.client.aio.transport",
 }
 WORDS = (("in a `with` statement", "in an `async with` statement"),)
-SYNCHRONOUS = {"__init__", "stack"}
+SYNCHRONOUS = {"__init__", "__call__", "log_feed", "stack"}
 """Methods that ask nothing."""
-TRANSPORT_ITERATORS = {"lines"}
+TRANSPORT_ITERATORS = {"lines", "pieces"}
 
 Edit = tuple[int, int, str]
 """From this offset to that one: this text."""
@@ -72,35 +78,38 @@ class Translation:
         self._starts = [0]
         for line in lines:
             self._starts.append(self._starts[-1] + len(line))
-        [kind] = [node for node in self._tree.body if isinstance(node, ast.ClassDef)]
-        functions = [node for node in kind.body if isinstance(node, ast.FunctionDef)]
-        self._left_out = [f for f in functions if _returns(f) in ("Stream", "LogFeeds")]
-        self._methods = [f for f in functions if f not in self._left_out]
+        kinds = [node for node in self._tree.body if isinstance(node, ast.ClassDef)]
+        self._methods = [node for kind in kinds for node in kind.body if isinstance(node, ast.FunctionDef)]
         self._iterators = {f.name for f in self._methods if _returns(f) == "Iterator"} | TRANSPORT_ITERATORS
         self._awaited = {f.name for f in self._methods} - self._iterators - SYNCHRONOUS
 
     def edits(self) -> Iterator[Edit]:
-        for method in self._left_out:
-            first = min([method.lineno, *(d.lineno for d in method.decorator_list)])
-            yield self._starts[first - 1], self._starts[method.end_lineno or first], ""
-        for node in self._tree.body:
-            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-                yield self._starts[node.lineno - 1], self._starts[node.end_lineno or node.lineno], ""
         for part in ast.walk(self._tree):
             if isinstance(part, ast.Subscript) and ast.unparse(part.value) == "Iterator":
                 yield self._end(part, ", None", within=1)
             if isinstance(part, ast.Constant) and str(part.value).startswith("Iterator["):  # what is cast to
                 yield self._end(part, ", None", within=2)
         for method in self._methods:
-            yields = any(isinstance(node, ast.Yield) for node in ast.walk(method))
+            yields = any(isinstance(node, ast.Yield | ast.YieldFrom) for node in ast.walk(method))
             if method.name in self._awaited or yields:
                 yield self._before(method, "async ")
             yield from self._within(method)
 
     def _within(self, method: ast.FunctionDef) -> Iterator[Edit]:
         parents = {child: node for node in ast.walk(method) for child in ast.iter_child_nodes(node)}
+        closed = {name for node in ast.walk(method) if isinstance(node, ast.With) for name in self._closed(node)}
         for node in ast.walk(method):
-            if isinstance(node, ast.YieldFrom) or (isinstance(node, ast.Attribute) and ast.unparse(node) == "time.sleep"):
+            if isinstance(node, ast.With) and self._closed(node):
+                yield self._before(node, "async ")
+            if isinstance(node, ast.For) and isinstance(node.iter, ast.Name) and node.iter.id in closed:
+                yield self._before(node, "async ")
+            if isinstance(node, ast.YieldFrom) and isinstance(
+                parents[node], ast.Expr
+            ):  # generators of coroutines know no such thing
+                each = "async for" if _asked(node.value) in self._iterators else "for"
+                yield self._before(node, "")[0], self._before(node.value, "")[0], f"{each} one in "
+                yield self._end(node.value, f":\n{' ' * node.col_offset}    yield one")
+            elif isinstance(node, ast.YieldFrom) or (isinstance(node, ast.Attribute) and ast.unparse(node) == "time.sleep"):
                 raise SystemExit(
                     f"{self._name}.py:{node.lineno}: no asynchronous form is known here; teach scripts/async_client.py"
                 )
@@ -113,6 +122,16 @@ class Translation:
                 yield self._before(node, "(await " if tight else "await ")
                 if tight:
                     yield self._end(node, ")")
+
+    def _closed(self, node: ast.With) -> set[str]:
+        """Names of what the statement closes at its end: `with closing(self.iterator()) as name`."""
+        calls = [(item.context_expr, item.optional_vars) for item in node.items]
+        return {
+            name.id
+            for call, name in calls
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "closing" and _asked(call.args[0]) in self._iterators
+            if isinstance(name, ast.Name)
+        }
 
     def _before(self, node: ast.stmt | ast.expr, text: str) -> Edit:
         at = self._starts[node.lineno - 1] + node.col_offset

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+import tarfile
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
-from spin.client import AsyncClient, Client
-from spin.errors import Conflict, NotAllowed, NotFound, NotSignedIn, Refused, Unavailable
-from support.api import submission, web
+from spin.client import AsyncClient, AsyncStack, Client
+from spin.client.streams import Finished
+from spin.errors import Conflict, Failed, NotAllowed, NotFound, NotSignedIn, Refused, Unavailable
+from spin.model.streams import STDOUT
+from support.api import eventually, submission, web
 from support.fake_api import KEY, FakeApi
 from support.served_api import Served, served_api
 
@@ -70,6 +74,119 @@ async def test_events_are_followed_while_others_ask(dora: AsyncClient) -> None:
         await dora.put_secret("lab", "development", "followed", b"value")
         [event] = await waiting
     assert (event["actor"], event["project"]) == ("dora", "lab")
+
+
+@pytest.fixture
+async def shop(dora: AsyncClient) -> AsyncStack:
+    stack = dora.stack("lab", "development", "streams")
+    await stack.deploy(submission())
+    async for view in stack.watch():
+        if view["settled"]:
+            break
+    return stack
+
+
+async def test_a_command_has_input_output_errors_and_a_status(shop: AsyncStack) -> None:
+    async with await shop.exec(service="web") as stream:
+        ready = await stream.begin(command=["cat"], stdin=True)
+        assert (ready.container, ready.others) == ("streams-web-1", 0)
+        assert await stream.communicate(b"in and out") == Finished(0, b"in and out", b"")
+    async with await shop.run("web") as stream:
+        await stream.begin(command=["nosuch"])
+        assert await stream.communicate() == Finished(127, b"", b"nosuch: not found\n")
+    key = shop._transport._headers["Authorization"].split()[1]
+    with Client(shop._transport.url, key) as other, other.stack("lab", "development", "streams").exec() as same:
+        same.begin(command=["cat"], stdin=True)
+        assert same.communicate(b"in and out") == Finished(0, b"in and out", b"")
+
+
+async def test_a_stream_is_carried_from_any_source_to_any_sink_and_no_faster_than_that_takes(shop: AsyncStack) -> None:
+    sent, taken = 0, 0
+    slow = asyncio.Event()
+
+    async def source() -> AsyncGenerator[bytes, None]:
+        nonlocal sent
+        for number in range(64):
+            yield bytes([number]) * 300_000
+            sent += 300_000
+
+    async def sink(piece: bytes) -> None:
+        nonlocal taken
+        await slow.wait()
+        taken += len(piece)
+
+    async with await shop.exec() as stream:
+        await stream.begin(command=["cat"], stdin=True)
+        carrying = asyncio.create_task(stream.carry(source(), {STDOUT: sink}))
+        await eventually("the windows are full", lambda: sent >= 2 * 1024 * 1024)
+        await shop.view()  # once there and back: what could come has come
+        assert sent < 10 * 1024 * 1024, "windows, and what waits in the program"
+        slow.set()
+        assert await carrying == 0
+    assert taken == 64 * 300_000
+
+
+async def test_what_fails_in_a_stream_is_an_error_of_the_tree_or_ones_own(served: Served, shop: AsyncStack) -> None:
+    with pytest.raises(NotFound):
+        await shop.exec(service="nope")
+    async with AsyncClient(served.url, served.keys["vera"]) as vera:
+        with pytest.raises(NotAllowed):
+            await vera.stack("lab", "development", "streams").exec()
+    async with AsyncClient(served.url, "spin_wrong_key") as nobody:
+        with pytest.raises(NotSignedIn):
+            await nobody.stack("lab", "development", "streams").exec()
+    async with await shop.forward(9) as stream:
+        with pytest.raises(Failed, match="Nothing answers on port 9"):
+            await stream.begin()
+
+    async def full(_piece: bytes) -> None:
+        raise OSError("No space left")
+
+    async with await shop.exec() as stream:
+        await stream.begin(command=["echo", "hello"])
+        with pytest.raises(OSError, match="No space left"):
+            await stream.carry(None, {STDOUT: full})
+    async with await shop.exec() as stream:
+        await stream.begin(command=["sleep"])
+        await stream.close()
+        with pytest.raises(Unavailable, match="broke off"):
+            await stream.communicate()
+
+
+async def test_where_no_platform_answers_a_stream_says_so() -> None:
+    async with AsyncClient("http://127.0.0.1:9") as client:
+        with pytest.raises(Unavailable, match="No Spin platform answers"):
+            await client.stack("lab", "development", "shop").exec()
+
+
+async def test_files_go_in_and_come_out_as_a_tar_stream(shop: AsyncStack) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        member = tarfile.TarInfo("note")
+        member.size = 5
+        tar.addfile(member, io.BytesIO(b"hello"))
+    async with await shop.write_files("/tmp") as stream:
+        await stream.begin()
+        assert (await stream.communicate(packed.getvalue())).status == 0
+    assert (await shop.file("/tmp/note"))["size"] == 5
+    async with await shop.read_files("/tmp/note") as stream:
+        await stream.begin()
+        done = await stream.communicate()
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
+        assert tar.getnames() == ["note"]
+
+
+async def test_a_port_is_reached(served: Served, shop: AsyncStack) -> None:
+    served.engine.answering.add(7000)
+    async with await shop.forward(7000, service="web") as stream:
+        await stream.begin()
+        assert (await stream.communicate(b"over there")).stdout == b"over there"
+
+
+async def test_logs_are_fed_as_bytes(shop: AsyncStack) -> None:
+    async with aclosing(shop.log_feed(service="web").blocks()) as blocks:
+        texts = [line[31:] async for block in blocks for line in block.lines.splitlines()]
+    assert texts == [b"started", b"ready"]
 
 
 async def test_failures_are_the_same_errors(served: Served, dora: AsyncClient) -> None:

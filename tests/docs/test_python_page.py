@@ -28,13 +28,16 @@ def test_the_examples_run_and_print_what_they_should(tmp_path: Path) -> None:
             )
             assert done.returncode == 0, f"{example}\n{done.stderr}"
             printed.append(done.stdout.splitlines())
-    nothing_yet, deployed, failures, following = printed
+    nothing_yet, deployed, failures, following, command, there, fed = printed
     assert nothing_yet == []
     assert deployed == ["healthy"]
     assert failures[0] == "not-found 5"
     assert any(re.fullmatch(r"[a-z-]+ web", line) for line in failures[1:])
     assert following[0] == "dora ['shop']"
     assert [line.rpartition(" ")[2] for line in following[1:]] == ["started", "ready"]
+    assert command == ["0 hello"]
+    assert there == ["from there", "0"]
+    assert fed == ["shop-web-1 started", "shop-web-1 ready"]
 
 
 def test_the_examples_are_typed(tmp_path: Path) -> None:

@@ -3,9 +3,9 @@
 `Client` has a method for every endpoint, and `client.stack(project, environment, name)` is a `Stack` with the methods for one stack.
 Answers are plain JSON, typed by `spin.client.shapes`; failures are the errors of `spin.errors`, each with a stable `code`.
 
-`AsyncClient` and `AsyncStack` have the same methods to await, and asynchronous iterators where those give iterators. What opens a
-stream to a container (`exec`, `run`, `forward`, `read_files`, `write_files`) is synchronous only. They use httpx; the synchronous ones use
-the standard library alone, because a command line must start at once, so httpx is not imported before one of them is named.
+`AsyncClient` and `AsyncStack` have the same methods to await, and asynchronous iterators where those give iterators. They use httpx; the
+synchronous ones use the standard library alone (and websockets for streams), because a command line must start at once, so httpx is not
+imported before one of them is named.
 """
 
 from typing import TYPE_CHECKING, Any

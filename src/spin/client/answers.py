@@ -84,6 +84,15 @@ def not_spin(url: str, status: int) -> SpinError:
     return Unavailable(f"What answers at {url} is not a Spin platform (HTTP {status}). Set SPIN_URL or run `spin login URL`.")
 
 
+def no_websocket(url: str) -> SpinError:
+    return Unavailable(f"{url} does not speak WebSocket. A proxy in between has to pass the header Upgrade on.")
+
+
+def too_old(url: str, accept: str) -> SpinError:
+    """The error for an answer in another form than was asked for."""
+    return Unavailable(f"{url} does not know {accept}: it is older than this spin. Have it upgraded.")
+
+
 def line_of(text: bytes | str) -> Any:
     """A line of an answer of lines. Raises the error that its last one stands for (docs/reference/logs.md), and ValueError."""
     said = json.loads(text)

@@ -1,4 +1,4 @@
-"""Logs as blocks: read, counted, and taken up again where they broke off."""
+"""Logs as blocks: read, and counted, so that they are taken up again where they broke off. `feed` asks for them. Pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict
 
-from spin.client.patience import Patience
-from spin.client.transport import Transport
-from spin.errors import SpinError, Unavailable, from_code
-from spin.model.log import BLOCKS, TIME_LENGTH, Block, Cursor, Position, known_by, stamp
+from spin.errors import Unavailable, from_code
+from spin.model.log import TIME_LENGTH, Block, Cursor, Position, known_by, stamp
 from spin.model.names import InstanceId
 
 MOST_POSITIONS = 300
@@ -50,67 +48,59 @@ def log_query(query: Mapping[str, Any]) -> dict[str, str]:
     return {name: "true" if value is True else str(value) for name, value in given.items()}
 
 
-class LogFeeds:
-    """Logs of one stack."""
+class Reading:
+    """One question about logs, and how far its answers have come: a later one goes on where the one before broke off."""
 
-    def __init__(self, transport: Transport, path: str) -> None:
-        self._transport = transport
-        self._path = path
-
-    def __call__(self, **query: Unpack[LogQuery]) -> LogFeed:
-        return LogFeed(self._transport, self._path, query)
-
-
-class LogFeed:
-    def __init__(self, transport: Transport, path: str, query: Mapping[str, Any]) -> None:
-        self._transport = transport
-        self._path = path
+    def __init__(self, query: Mapping[str, Any]) -> None:
         self._query = log_query(query)
-        self._follow = bool(query.get("follow"))
         self._cursor: Cursor | None = None
+        self._rest = b""
+        self._sources: dict[int, tuple[str, str]] = {}
+        self.follows = bool(query.get("follow"))
 
-    def blocks(self) -> Iterator[LogBlock]:
-        """Until there is nothing more. Following goes on over a platform that is restarted: no line is lost or comes twice."""
-        patience = Patience()
-        while True:
-            try:
-                for block in self._once():
-                    if self._cursor is not None:
-                        patience.answered()
-                    if block is not None:
-                        yield block
-            except Unavailable as error:
-                if not self._follow:
-                    raise
-                self._transport.pause(patience.after(error))
-            else:
-                return
+    @property
+    def begun(self) -> bool:
+        """There was an answer."""
+        return self._cursor is not None
 
-    def _once(self) -> Iterator[LogBlock | None]:
-        """One answer; None says that it goes on."""
-        query = dict(self._query)
-        if self._cursor is not None:
-            query["cursor"] = self._cursor.text()
-        sources: dict[int, tuple[str, str]] = {}
-        for kind, stream, number, content in _blocks(self._transport.pieces(self._path, query=query, accept=BLOCKS)):
+    def query(self) -> dict[str, str]:
+        """What the next request says."""
+        self._rest, self._sources = b"", {}
+        return self._query if self._cursor is None else {**self._query, "cursor": self._cursor.text()}
+
+    def feed(self, piece: bytes) -> Iterator[LogBlock]:
+        """The blocks of lines that are whole with this piece of an answer. Raises the error that the answer ends with."""
+        data = self._rest + piece if self._rest else piece
+        at = 0
+        while at + _HEADER.size <= len(data):
+            kind, stream, number, size = _HEADER.unpack_from(data, at)
+            end = at + _HEADER.size + size
+            if end > len(data):
+                break
+            content, at = data[at + _HEADER.size : end], end
             match kind:
                 case Block.LINES:
-                    known, instance = sources[number]
+                    known, instance = self._sources[number]
                     yield LogBlock(known, instance, stream, content)
-                    if self._follow:
+                    if self.follows:
                         self._passed(known_by(known), stream, content)
                 case Block.SOURCE:
                     said = json.loads(content)
-                    sources[number] = (said["id"], said["instance"])
+                    self._sources[number] = (said["id"], said["instance"])
                 case Block.BEGUN:
                     if self._cursor is None:
                         self._cursor = Cursor(content, content if "tail" in self._query else _since(self._query))
-                    yield None
                 case Block.ERROR:
                     said = json.loads(content)
-                    raise _error(said)
+                    raise from_code(str(said["code"]), str(said["detail"]), {})
                 case _:
-                    yield None
+                    pass
+        self._rest = data[at:]
+
+    def end(self) -> None:
+        """The answer is over. Raises Unavailable where that was no whole block."""
+        if self._rest:
+            raise Unavailable("The answer broke off in the middle of a block.")
 
     def _passed(self, id: InstanceId, stream: int, lines: bytes) -> None:
         assert self._cursor is not None  # noqa: S101 - an answer begins with the block that makes it
@@ -134,24 +124,3 @@ class LogFeed:
 
 def _since(query: Mapping[str, str]) -> bytes | None:
     return stamp(datetime.fromisoformat(query["since"])) if "since" in query else None
-
-
-def _error(said: Mapping[str, Any]) -> SpinError:
-    return from_code(str(said["code"]), str(said["detail"]), {})
-
-
-def _blocks(pieces: Iterator[bytes]) -> Iterator[tuple[int, int, int, bytes]]:
-    rest = b""
-    for piece in pieces:
-        data = rest + piece if rest else piece
-        at = 0
-        while at + _HEADER.size <= len(data):
-            kind, stream, number, size = _HEADER.unpack_from(data, at)
-            end = at + _HEADER.size + size
-            if end > len(data):
-                break
-            yield kind, stream, number, data[at + _HEADER.size : end]
-            at = end
-        rest = data[at:]
-    if rest:
-        raise Unavailable("The answer broke off in the middle of a block.")

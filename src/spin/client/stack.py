@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from spin.client.answers import path_of
-from spin.client.logs import LogFeeds, LogQuery, log_query
+from spin.client.feed import LogFeeds
+from spin.client.logs import LogQuery, log_query
 from spin.client.shapes import (
     Accepted,
     AdviceView,

@@ -17,8 +17,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from websockets.exceptions import ProtocolError
 from websockets.frames import Opcode
@@ -47,6 +48,37 @@ class Ready:
 
     container: str
     others: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a command has left."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+
+def check_counts(control: Mapping[str, Any], received: Mapping[int, int], sent: int) -> None:
+    """Raises Failed unless as many bytes have arrived, on each side, as the other has sent. `control`: the message of the end."""
+    for name, channel in (("stdout", STDOUT), ("stderr", STDERR)):
+        if control[name] != received[channel]:
+            raise Failed(f"Bytes got lost on the way: {control[name]} were sent on {name}, and {received[channel]} have arrived.")
+    if control["stdin"] > sent:
+        raise Failed(f"The platform has taken more bytes than were sent: {control['stdin']}, and not {sent}.")
+
+
+def hear_error(control: Mapping[str, Any]) -> NoReturn:
+    """Raises the error that a message tells of; Failed for one of an unknown kind."""
+    if control["type"] == "error":
+        raise from_code(str(control["code"]), str(control["detail"]), dict(control.get("fields") or {}))
+    raise Failed(f"The platform sent a message of a kind that this version does not know: {control['type']}.")
+
+
+def broken(reason: str) -> SpinError:
+    return Unavailable(
+        f"The connection to the platform broke off before the end, so something may be missing: {reason or 'it was closed'}."
+    )
 
 
 class Stream:
@@ -95,7 +127,7 @@ class Stream:
             if control["type"] == "ready":
                 self._credit = int(control["window"])
                 return Ready(str(control.get("container", "")), int(control.get("others", 0)))
-            self._hear_error(control)
+            hear_error(control)
 
     def resize(self, size: Size) -> None:
         """Of the local terminal; may be called from a signal's handler while `carry` runs."""
@@ -116,6 +148,16 @@ class Stream:
         finally:
             writer.abandon()
         return status
+
+    def communicate(self, data: bytes = b"") -> Finished:
+        """The exit status and all that was put out. `data`: the command's input, where it was begun with `stdin`."""
+        with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+            given.write(data)
+            given.seek(0)
+            status = self.carry(given.fileno() if data else None, {STDOUT: out.fileno(), STDERR: err.fileno()})
+            out.seek(0)
+            err.seek(0)
+            return Finished(status, out.read(), err.read())
 
     def _carry(self, source: int | None, writer: _Writer) -> int:
         poll = select.poll()
@@ -209,25 +251,11 @@ class Stream:
             case "end":
                 writer.end()
             case "exit":
-                self._check(control)
+                check_counts(control, self._received, self._sent)
                 return int(control["status"])
             case _:
-                self._hear_error(control)
+                hear_error(control)
         return None
-
-    def _check(self, control: Mapping[str, Any]) -> None:
-        for name, channel in (("stdout", STDOUT), ("stderr", STDERR)):
-            if control[name] != self._received[channel]:
-                raise Failed(
-                    f"Bytes got lost on the way: {control[name]} were sent on {name}, and {self._received[channel]} have arrived."
-                )
-        if control["stdin"] > self._sent:
-            raise Failed(f"The platform has taken more bytes than were sent: {control['stdin']}, and not {self._sent}.")
-
-    def _hear_error(self, control: Mapping[str, Any]) -> None:
-        if control["type"] == "error":
-            raise from_code(str(control["code"]), str(control["detail"]), dict(control.get("fields") or {}))
-        raise Failed(f"The platform sent a message of a kind that this version does not know: {control['type']}.")
 
     # Below: the WebSocket.
 
@@ -298,12 +326,11 @@ class Stream:
                 self._event(event)
         for message in self._messages:
             if isinstance(message, str) and json.loads(message).get("type") == "error":
-                self._hear_error(json.loads(message))
+                hear_error(json.loads(message))
 
     def _broken(self, error: Exception | None) -> SpinError:
         closed = self._protocol.close_rcvd
-        reason = (closed.reason if closed else "") or str(error or "") or "it was closed"
-        return Unavailable(f"The connection to the platform broke off before the end, so something may be missing: {reason}.")
+        return broken((closed.reason if closed else "") or str(error or ""))
 
     def _wake(self) -> None:
         with contextlib.suppress(OSError):  # full: it is awake; closed: nobody is there to be woken

@@ -11,7 +11,7 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -23,12 +23,14 @@ from spin.client.answers import (
     headers_of,
     is_loopback,
     line_of,
+    no_websocket,
     normalise_url,
     not_spin,
     refusal,
+    too_old,
     unavailable,
 )
-from spin.errors import SpinError, Unavailable
+from spin.errors import SpinError
 
 _PIECE = 256 * 1024
 """Bytes of an answer that are read at once."""
@@ -108,11 +110,11 @@ class Transport:
             connection.request("GET", f"{self._base}{PREFIX}{path}?{urlencode(query)}", headers=headers)
             response = connection.getresponse()
             if response.status != 101:
-                raise self._problem(response) if response.status >= 300 else self._no_websocket()
+                raise self._problem(response) if response.status >= 300 else no_websocket(self.url)
             proof = base64.b64encode(hashlib.sha1((nonce + _WEBSOCKET_ID).encode(), usedforsecurity=False).digest()).decode()
             said = response.getheader("Sec-WebSocket-Accept", "").strip(), response.getheader("Sec-WebSocket-Protocol")
             if said != (proof, protocol):
-                raise self._no_websocket()
+                raise no_websocket(self.url)
             opened, connection.sock = connection.sock, None
         except (OSError, http.client.HTTPException) as error:
             raise self._unavailable(error) from None
@@ -122,15 +124,12 @@ class Transport:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         return opened
 
-    def _no_websocket(self) -> SpinError:
-        return Unavailable(f"{self.url} does not speak WebSocket. A proxy in between has to pass the header Upgrade on.")
-
-    def pieces(self, path: str, *, query: Mapping[str, str] | None = None, accept: str) -> Iterator[bytes]:
+    def pieces(self, path: str, *, query: Mapping[str, str] | None = None, accept: str) -> Generator[bytes, None, None]:
         """The body of an answer of that media type, as it comes. Raises Unavailable where it breaks off."""
         response = self._open("GET", path, query=query, body=None, patience=0.0, accept=accept)
         with self._read_to_its_end():
             if response.getheader("Content-Type", "").partition(";")[0] != accept:
-                raise Unavailable(f"{self.url} does not know {accept}: it is older than this spin. Have it upgraded.")
+                raise too_old(self.url, accept)
             while piece := response.read1(_PIECE):
                 yield piece
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,23 @@ services:
     environment: {{WORD: "${{WORD:-one}}"}}
     stop_grace_period: 1s
 """
+PROGRAM = """\
+import asyncio, json, os
+from contextlib import aclosing
+from spin.client import AsyncClient
+from spin.model.log import for_programs
+
+async def main():
+    async with AsyncClient(os.environ["SPIN_URL"], os.environ["SPIN_TOKEN"]) as spin:
+        feed = spin.stack("demo", "development", "talk").log_feed(follow=True)
+        async with aclosing(feed.blocks()) as blocks:
+            async for block in blocks:
+                for line in block.lines.splitlines():
+                    print(json.dumps(for_programs(block.instance, block.id, (line[:30], block.stream, line[31:]))), flush=True)
+
+asyncio.run(main())
+"""
+"""Prints what `spin logs -f --json` does, with the asynchronous client."""
 Lines = dict[tuple[str, str, str], list[int]]
 """Numbers in their order, by container, stream, and life of the process."""
 
@@ -57,11 +75,11 @@ def stack(mortal: RunningPlatform, tmp_path: Path) -> Stack:
 
 
 @contextmanager
-def following(stack: Stack, out: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def following(stack: Stack, out: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
     platform = stack.platform
     variables = {"SPIN_URL": platform.url, "SPIN_TOKEN": platform.key, "SPIN_PROJECT": "demo"}
     with out.open("wb") as file:
-        child = subprocess.Popen([SPIN, *arguments], env=os.environ | variables, stdout=file, stderr=subprocess.PIPE)
+        child = subprocess.Popen(command, env=os.environ | variables, stdout=file, stderr=subprocess.PIPE)
     try:
         yield child
     finally:
@@ -99,9 +117,10 @@ def test_logs_and_events_are_followed_over_restarts_kills_upgrades_and_scaling_a
     out, happened, later = tmp_path / "out", tmp_path / "happened", tmp_path / "later"
     before = numbers_of(mortal.spin("events", "--json").stdout)
     with (
-        following(stack, later, "events", "-f", "--since", "2099-01-01", "--json"),
-        following(stack, happened, "events", "-f", "-n", "1000", "--json") as events,
-        following(stack, out, "logs", "-f", "--json", "talk") as child,
+        following(stack, tmp_path / "fed", sys.executable, "-c", PROGRAM) as program,
+        following(stack, later, SPIN, "events", "-f", "--since", "2099-01-01", "--json"),
+        following(stack, happened, SPIN, "events", "-f", "-n", "1000", "--json") as events,
+        following(stack, out, SPIN, "logs", "-f", "--json", "talk") as child,
     ):
 
         def goes_on() -> None:
@@ -111,7 +130,7 @@ def test_logs_and_events_are_followed_over_restarts_kills_upgrades_and_scaling_a
             eventually(lambda: running <= {i for i, _, _ in lines_of(out.read_text()[size:].partition("\n")[2])})
 
         goes_on()
-        eventually(lambda: happened.stat().st_size)
+        eventually(lambda: happened.stat().st_size and (tmp_path / "fed").stat().st_size)
         eventually(
             lambda: stack.spin("exec", "talk/app", "/bin/busybox", "true") and later.stat().st_size, what="what comes is told"
         )
@@ -144,9 +163,12 @@ def test_logs_and_events_are_followed_over_restarts_kills_upgrades_and_scaling_a
         stack.spin("rm", "talk", "--yes")
         assert child.wait(60) == 0
         assert child.stderr.read() == b""  # type: ignore[union-attr]
+        assert (program.wait(60), program.stderr.read()) == (0, b"")  # type: ignore[union-attr]
         check_events(stack, happened, later, before)
         assert events.poll() is None
-    check_lines(lines_of(out.read_text()), lines_of(mortal.spin("logs", "-a", "--json", "talk").stdout))
+    kept = lines_of(mortal.spin("logs", "-a", "--json", "talk").stdout)
+    for file in (out, tmp_path / "fed"):
+        check_lines(lines_of(file.read_text()), kept)
 
 
 def check_events(stack: Stack, happened: Path, later: Path, before: list[int]) -> None:

@@ -6,8 +6,9 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from spin.client.aio.feed import AsyncLogFeeds
 from spin.client.aio.transport import AsyncTransport
 from spin.client.answers import path_of
 from spin.client.logs import LogQuery, log_query
@@ -27,6 +28,10 @@ from spin.client.shapes import (
     StatsView,
     UsageView,
 )
+from spin.model.streams import SUBPROTOCOL
+
+if TYPE_CHECKING:
+    from spin.client.aio.streams import AsyncStream
 
 LONG_POLL_SECONDS = 10.0
 """How long the server may hold a question for news; the API allows 30."""
@@ -160,6 +165,11 @@ class AsyncStack:
         said = log_query({**query, "cursor": cursor})
         return cast("AsyncGenerator[LogLineView, None]", self._transport.lines(self._path + "/logs", query=said))
 
+    @property
+    def log_feed(self) -> AsyncLogFeeds:
+        """The same as bytes, which is faster, and comes back by itself where following breaks off."""
+        return AsyncLogFeeds(self._transport, self._path + "/logs")
+
     # What it uses.
 
     async def stats(self, *, service: str | None = None) -> list[StatsView]:
@@ -203,10 +213,36 @@ class AsyncStack:
 
     # Terminals, pipes, files, ports. `service` may be left out where the stack has only one.
 
+    async def exec(self, *, service: str | None = None, slot: int | None = None) -> AsyncStream:
+        """For a command in a running container. Raises Conflict where none runs."""
+        return await self._stream("exec", service=service, slot=slot)
+
+    async def run(self, service: str) -> AsyncStream:
+        """For a command in a one-off container beside `service`."""
+        return await self._stream("run", service=service)
+
+    async def forward(self, port: int, *, service: str | None = None, slot: int | None = None) -> AsyncStream:
+        """For one TCP connection to a container."""
+        return await self._stream("forward", service=service, slot=slot, port=port)
+
     async def file(self, path: str, *, service: str | None = None, slot: int | None = None) -> FileView:
         """What a container has at an absolute path. Raises NotFound."""
         query = {n: str(v) for n, v in _said(service=service, slot=slot, path=path).items()}
         return cast("FileView", await self._transport.request("GET", self._path + "/files", query=query))
+
+    async def read_files(self, path: str, *, service: str | None = None, slot: int | None = None) -> AsyncStream:
+        """For a tar stream of what is at `path`, on its standard output."""
+        return await self._stream("files/read", service=service, slot=slot, path=path)
+
+    async def write_files(self, directory: str, *, service: str | None = None, slot: int | None = None) -> AsyncStream:
+        """For a tar stream that is unpacked in `directory`, on its standard input."""
+        return await self._stream("files/write", service=service, slot=slot, path=directory)
+
+    async def _stream(self, kind: str, **query: Any) -> AsyncStream:
+        from spin.client.aio.streams import AsyncStream  # noqa: PLC0415 - WebSockets cost 50 ms, and few commands need them
+
+        said = {name: str(value) for name, value in _said(**query).items()}
+        return AsyncStream(await self._transport.upgrade(f"{self._path}/{kind}", SUBPROTOCOL, query=said))
 
     async def _accept(self, verb: str, body: Mapping[str, Any]) -> Accepted:
         return cast("Accepted", await self._transport.request("POST", f"{self._path}/{verb}", body=body))

@@ -7,9 +7,12 @@ import json
 import ssl
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpx
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidHandshake, InvalidStatus
+from websockets.typing import Subprotocol
 
 from spin.client.answers import (
     PREFIX,
@@ -18,12 +21,18 @@ from spin.client.answers import (
     headers_of,
     is_loopback,
     line_of,
+    no_websocket,
     normalise_url,
     not_spin,
     refusal,
+    too_old,
     unavailable,
 )
 from spin.errors import SpinError
+from spin.model.streams import CHUNK, CONTROL_BYTES
+
+_PONG = 90.0
+"""Seconds that a platform may take to answer a ping (docs/reference/streams.md): as long as it waits itself."""
 
 
 class AsyncTransport:
@@ -32,9 +41,10 @@ class AsyncTransport:
     def __init__(self, url: str, *, token: str | None, basic: tuple[str, str] | None, timeout: float) -> None:
         self.url = normalise_url(url)
         self._timeout = timeout
+        self._headers = headers_of(token, basic)
         self._client = httpx.AsyncClient(
             base_url=self.url + PREFIX,
-            headers=headers_of(token, basic),
+            headers=self._headers,
             timeout=timeout,
             verify=ssl.create_default_context() if self.url.startswith("https:") else False,
             trust_env=not is_loopback(urlsplit(self.url).hostname or ""),  # a proxy leads elsewhere
@@ -73,6 +83,57 @@ class AsyncTransport:
             return response.json()
         except ValueError:
             raise not_spin(self.url, response.status_code) from None
+
+    async def pieces(self, path: str, *, query: Mapping[str, str] | None = None, accept: str) -> AsyncGenerator[bytes, None]:
+        """The body of an answer of that media type, as it comes. Raises Unavailable where it breaks off. Close it as `lines`."""
+        request = self._request("GET", path, query, None, 0.0)
+        request.headers["Accept"] = accept
+        try:
+            response = await self._client.send(request, stream=True)
+        except httpx.HTTPError as error:
+            raise self._unavailable(error) from None
+        try:
+            if response.status_code >= 300:
+                raise self._problem(response, (await response.aread())[:PROBLEM_BYTES])
+            if response.headers.get("Content-Type", "").partition(";")[0] != accept:
+                raise too_old(self.url, accept)
+            async for piece in response.aiter_bytes():
+                yield piece
+        except httpx.HTTPError as error:
+            raise broke_off(self.url, error) from None
+        finally:
+            await response.aclose()
+
+    async def upgrade(self, path: str, protocol: str, *, query: Mapping[str, str]) -> ClientConnection:
+        """A connection of its own that speaks WebSocket. Raises the error that a refusal stands for."""
+        try:
+            connection = await connect(
+                f"ws{self.url.removeprefix('http')}{PREFIX}{path}?{urlencode(query)}",
+                subprotocols=[Subprotocol(protocol)],
+                additional_headers={n: v for n, v in self._headers.items() if n == "Authorization"},
+                user_agent_header=self._headers["User-Agent"],
+                proxy=None if is_loopback(urlsplit(self.url).hostname or "") else True,
+                compression=None,
+                max_size=CHUNK + CONTROL_BYTES,
+                open_timeout=self._timeout,
+                ping_timeout=_PONG,
+            )
+        except InvalidStatus as error:
+            answer = error.response
+            if answer.status_code < 300:
+                raise no_websocket(self.url) from None
+            raise refusal(
+                self.url, answer.status_code, bytes(answer.body or b"")[:PROBLEM_BYTES], answer.headers.get("Location")
+            ) from None
+        except InvalidHandshake as error:
+            root = _root(error)
+            raise unavailable(self.url, root, timeout=self._timeout) if root is not error else no_websocket(self.url) from None
+        except OSError as error:
+            raise unavailable(self.url, error, timeout=self._timeout) from None
+        if connection.subprotocol != protocol:
+            await connection.close()
+            raise no_websocket(self.url)
+        return connection
 
     async def lines(self, path: str, *, query: Mapping[str, str] | None = None) -> AsyncGenerator[Any, None]:
         """An NDJSON answer, line by line. Close the iterator where it is left before its end: `contextlib.aclosing`."""
