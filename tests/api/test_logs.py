@@ -198,6 +198,12 @@ async def test_the_logs_of_a_stack_that_is_gone_are_its_projects(world: World, t
     assert (await world.as_("sam").get(path("shop", project="other") + "/logs")).status_code == 404
 
 
+async def test_following_what_is_gone_ends_with_what_is_kept(world: World, talking: Talking) -> None:
+    await world.as_("otto").delete(path("shop"))
+    await world.settle()
+    assert [one["text"] for one in await read(world, follow="true")][:2] == ["started", "ready"]
+
+
 # Following.
 
 
@@ -266,6 +272,30 @@ async def test_following_goes_on_through_an_upgrade_and_over_a_break(world: Worl
     assert [text for i, text in follower.got if i == new.id][:3] == ["started", "ready", "d"]
     assert [one["text"] for one in await read(world) if one["id"] == old.id] == [t for i, t in follower.got if i == old.id]
     assert [one["text"] for one in await read(world) if one["id"] == new.id] == [t for i, t in follower.got if i == new.id]
+
+
+async def test_following_begins_with_the_logs_of_removed_containers_where_they_are_asked_for(
+    world: World, talking: Talking
+) -> None:
+    (old,) = await talking.log_sources(key_of("shop"))
+    await world.up(services={"web": web(environment={"A": "2"})})
+    await world.settle()
+    await world.as_("dora").post(path("shop") + "/confirm", json={})
+    await world.settle()
+    (new,) = await talking.log_sources(key_of("shop"))
+    follower = Follower(world, LogQuery(removed=True))
+    await follower.begin()
+    await eventually("history", lambda: (new.id, "ready") in follower.got, PATIENCE)
+    write(talking, "a")
+    await eventually("new lines", lambda: (new.id, "a") in follower.got, PATIENCE)
+    await follower.leave()
+    write(talking, "b")
+    await follower.begin()
+    await eventually("newer lines", lambda: (new.id, "b") in follower.got, PATIENCE)
+    await follower.leave()
+    assert [text for i, text in follower.got if i == old.id][:2] == ["started", "ready"]
+    assert [text for i, text in follower.got if i == new.id] == ["started", "ready", "a", "b"]
+    assert len([text for i, text in follower.got if i == old.id and text == "ready"]) == 1
 
 
 async def test_many_followers_share_one_stream_of_the_engine(world: World, talking: Talking) -> None:

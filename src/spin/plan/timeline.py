@@ -112,10 +112,17 @@ def _value(text: str | None) -> str:
     return short if len(short) <= 80 else short[:79] + "…"
 
 
+def _is_anothers(event: Event, facts: Facts) -> bool:
+    """A state of the whole stack whose cause is another service than the one that is asked about."""
+    others = () if facts.status is None else (s.service for s in facts.status.services if s.service != facts.service)
+    cause, colon, _ = event.cause.partition(": ")
+    return event.kind is Kind.STATE and event.service is None and bool(colon) and cause in others
+
+
 def _events(facts: Facts) -> Iterator[Entry]:
     known = {r.number: r.created for r in facts.revisions}
     for event in facts.events:
-        if facts.service is not None and event.service not in (None, facts.service):
+        if facts.service is not None and (event.service not in (None, facts.service) or _is_anothers(event, facts)):
             continue
         source, revision = _SOURCES[event.kind], None
         if event.kind in (Kind.ACCEPTED, Kind.DECIDED) and event.verb in _MAKES_REVISIONS and event.revision is not None:

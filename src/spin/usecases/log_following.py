@@ -26,7 +26,9 @@ ROOM = 1024 * 1024
 
 
 class Following:
-    """`wanted` tells which containers; `may` raises when the follower may no longer, and says whether there is a stack at all."""
+    """`wanted` tells which containers, `removed` whether those that were gone at the beginning, too; `may` raises when the follower may no
+    longer, and says whether there is a stack at all.
+    """
 
     def __init__(
         self,
@@ -38,6 +40,7 @@ class Following:
         tail: int | None,
         *,
         resumed: bool,
+        removed: bool = False,
     ) -> None:
         self._reader = reader
         self._hubs = hubs
@@ -46,6 +49,7 @@ class Following:
         self._cursor = cursor
         self._tail = tail
         self._resumed = resumed
+        self._removed = removed
         self._tended: dict[InstanceId, asyncio.Event] = {}
         self._now: dict[InstanceId, LogSource] = {}
         self._ready: list[tuple[LogSource, Line]] = []
@@ -59,8 +63,8 @@ class Following:
         """For ever, until the stack is gone; None now and then where nothing is written."""
         positions: dict[InstanceId, Position] = {}
         known = await self._sources()
-        first = [s for s in known if self._resumed or not s.removed]
-        history = [(s, self._history(s, positions.setdefault(s.id, self._cursor.position(s)))) for s in first]
+        first = [s for s in known if self._resumed or self._removed or not s.removed]
+        history = [(s, self._history(s, positions.setdefault(s.id, self._begin(s)))) for s in first]
         async with aclosing(_closable(merged(history))) as pieces:
             async for piece in pieces:
                 yield piece
@@ -72,6 +76,10 @@ class Following:
             finally:
                 work.cancel()
                 await asyncio.gather(work, return_exceptions=True)
+
+    def _begin(self, source: LogSource) -> Position:
+        """Whoever comes back has been told of what was gone already; or had not asked."""
+        return self._cursor.position(source) if self._resumed else Position(self._cursor.floor)
 
     async def _history(self, source: LogSource, position: Position) -> AsyncIterator[Sequence[Line]]:
         if self._tail is None or self._resumed:

@@ -58,14 +58,16 @@ async def logs(
     known = {s.service for s in sources} | set(services or ())
     if query.service is not None and query.service not in known:
         raise no_service(key, query.service, tuple(sorted(known) if services is None else services))
-    if query.follow:
+    if query.follow and (services is not None or query.cursor is not None):  # nothing will come of what is gone
 
         async def there() -> bool:
             return (await _may(platform, principal, project, environment, stack))[1] is not None
 
         cursor = query.cursor or Cursor(stamp(platform.clock.now()), query.since)
         resumed = query.cursor is not None
-        return Following(reader, platform.hubs, query.wants, there, cursor, query.tail, resumed=resumed).pieces()
+        return Following(
+            reader, platform.hubs, query.wants, there, cursor, query.tail, resumed=resumed, removed=query.removed
+        ).pieces()
     span = Span(query.since, query.until, query.tail)
     wanted = [s for s in sources if query.wants(s)]
     if not wanted and (query.slot is not None or query.instance is not None):

@@ -237,6 +237,18 @@ def test_a_change_that_the_controller_has_not_looked_at() -> None:
     assert found.sentence.startswith("The controller has not looked at shop since it was changed. revision 7 (maria")
 
 
+def test_states_of_the_stack_that_are_about_another_service_are_not_in_a_services_time_line() -> None:
+    events = (
+        state(1, None, "healthy -> degraded", "db: exited with 3"),
+        state(2, None, "degraded -> healthy"),
+        state(3, None, "healthy -> degraded", "web: health check: refused"),
+    )
+    services = (sick("…"), well())
+    assert "db: exited with 3" in {e.cause for e in why(facts(*services, events=events)).timeline}
+    only = [(e.text, e.cause) for e in why(facts(*services, events=events, service="web")).timeline if e.source is Source.STATE]
+    assert only == [("shop: degraded -> healthy", ""), ("shop: healthy -> degraded", "web: health check: refused")]
+
+
 def test_the_time_line_is_merged_by_time_and_each_revision_is_told_once() -> None:
     events = (
         event(Kind.ACCEPTED, 3, "revision 7: web changed", verb="up", actor="maria", revision=7),
