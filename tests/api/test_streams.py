@@ -15,7 +15,7 @@ import pytest
 
 from spin.api.app import NOUNS
 from spin.client import Client, Stack
-from spin.client.streams import Stream
+from spin.client.streams import Stream, hear_error
 from spin.client.transport import Transport
 from spin.errors import Conflict, Failed, InvalidInput, NotAllowed, NotFound, NotSignedIn, SpinError, Unavailable
 from spin.model.streams import CHUNK, STDERR, STDOUT, SUBPROTOCOL, WINDOW, Size
@@ -197,7 +197,7 @@ def _flood(stream: Stream) -> None:
     while True:
         message = stream._next()
         if isinstance(message, str) and json.loads(message)["type"] == "error":
-            stream._hear_error(json.loads(message))
+            hear_error(json.loads(message))
 
 
 def test_whoever_leaves_ends_the_command(served: Served) -> None:

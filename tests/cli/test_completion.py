@@ -77,6 +77,23 @@ def test_names_are_those_of_the_platform_as_far_as_they_are_typed(lab: Spin, nam
     assert offered("inspect", "--type", "secret", name) == [f"{name}.key"]
 
 
+def test_variables_choose_the_place_as_they_do_for_the_command_itself(lab: Spin, name: str, monkeypatch: Any) -> None:
+    monkeypatch.setenv("SPIN_ENVIRONMENT", "sandbox")
+    assert offered("ps", "") == []
+    assert name in offered("ps", "-e", "development", "")
+    monkeypatch.setenv("SPIN_ENVIRONMENT", "development")
+    monkeypatch.setenv("SPIN_PROJECT", "nonsense")
+    assert offered("ps", "") == []
+    monkeypatch.setenv("SPIN_PROJECT", "lab")
+    assert name in offered("ps", "")
+
+
+def test_a_copy_is_offered_containers_where_no_file_can_be_meant(lab: Spin, name: str) -> None:
+    assert offered("cp", f"{name}/") == [f"{name}/web"]
+    assert offered("cp", "file", name[:4]) == [name]
+    assert offered("cp", "") == offered("cp", "./") == []
+
+
 def test_without_a_platform_or_a_key_there_are_no_names_and_no_error(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPIN_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("SPIN_TOKEN", "spin_x_y")

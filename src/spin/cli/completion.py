@@ -74,6 +74,7 @@ def _of_command(path: list[str], command: Any, before: list[str], current: str) 
     parameters = command.get_params(typer.Context(command))
     options = {name: p for p in parameters if p.param_type_name == "option" for name in (*p.opts, *p.secondary_opts)}
     chosen, places = _chosen(options, before)
+    chosen = _surroundings(parameters) | chosen
     waiting = options.get(before[-1]) if before else None
     if waiting is not None and not waiting.is_flag:
         yield from _values(waiting, path, chosen, current)
@@ -86,6 +87,12 @@ def _of_command(path: list[str], command: Any, before: list[str], current: str) 
         mine = arguments[places] if places < len(arguments) else last
         if mine is not None:
             yield from _values(mine, path, chosen, current)
+
+
+def _surroundings(parameters: Sequence[Any]) -> dict[str, str]:
+    """What variables of the surroundings say in the place of options, by the parameter's name."""
+    named = {p.name: p.envvar for p in parameters if isinstance(p.envvar, str)}
+    return {name: os.environ[variable] for name, variable in named.items() if os.environ.get(variable)}
 
 
 def _chosen(options: Mapping[str, Any], before: Sequence[str]) -> tuple[dict[str, str], int]:
@@ -130,6 +137,8 @@ def _source(parameter: Any, path: list[str], chosen: Mapping[str, str]) -> Sourc
     if path == ["secret", "rm"]:
         return _secrets
     metavar = str(parameter.metavar or parameter.name).upper()
+    if path == ["cp"]:
+        return _copied
     if path[0] == "volume":
         return _volumes
     if "STACK" in metavar:
@@ -154,6 +163,12 @@ def _targets(session: Session, current: str) -> Iterator[tuple[str, str]]:
     else:
         numbered = {c["slot"]: c["phase"] for c in view["containers"] if c["service"] == service}
         yield from ((f"{stack}/{service}/{slot}", phase) for slot, phase in sorted(numbered.items()))
+
+
+def _copied(session: Session, current: str) -> Iterator[tuple[str, str]]:
+    """Nothing where a file of this machine may be meant: then the shell offers those."""
+    if current and not current.startswith((".", "/", "~")):
+        yield from _targets(session, current)
 
 
 def _secrets(session: Session, _current: str) -> Iterator[tuple[str, str]]:
