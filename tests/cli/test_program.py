@@ -188,6 +188,15 @@ def test_on_a_terminal_progress_is_a_live_table_in_colour(api, surroundings) -> 
     assert "shop is " in shown.rstrip().splitlines()[-1]
 
 
+def test_logs_on_a_terminal_have_a_coloured_prefix_and_steer_nothing(api, surroundings) -> None:
+    text = "\x1b[31mred\x1b[0m \x1b[2J"
+    api.log_lines = [{"instance": "shop-web-1", "time": "2026-03-01T12:00:00.000000000Z", "stream": "stdout", "text": text}]
+    shown = on_terminal(["logs", "shop"], surroundings)
+    assert "\x1b[36mshop-web-1 | \x1b[0m\x1b[31mred" in shown
+    assert "\\x1b[2J" in shown
+    assert "2026-03-01T12:00:00.000000000Z \x1b[31mred" in on_terminal(["logs", "-t", "shop"], surroundings)
+
+
 def test_no_color_is_honoured_on_a_terminal(api, surroundings) -> None:
     api.script["shop"] = [view(services=(service("web"),))]
     assert "\x1b[32m" in on_terminal(["ps"], surroundings)

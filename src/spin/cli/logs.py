@@ -147,8 +147,8 @@ class _Printer:
         prefix = self._prefix(block, stream).encode() if self._names else b""
         if is_terminal(stream) and not self._raw:
             lines = [line[:_TEXT] + shown(line[_TEXT:]) for line in lines]
-        shown = lines if self._timestamps else [line[_TEXT:] for line in lines]
-        return prefix + (b"\n" + prefix).join(shown) + b"\n"
+        told = lines if self._timestamps else [line[_TEXT:] for line in lines]
+        return prefix + (b"\n" + prefix).join(told) + b"\n"
 
     def _prefix(self, block: LogBlock, stream: TextIO) -> str:
         name = f"{block.instance} {short(block.id)}" if self._ids else block.instance
