@@ -16,10 +16,10 @@ import pytest
 from spin.archive import FileArchive
 from spin.engines.simulated import SimulatedEngine
 from spin.errors import EngineUnavailable
-from spin.model.log import Cursor, Line, Position, Span, known_by, stamp
+from spin.model.log import Cursor, Line, Position, Span, known_by, last_of, stamp
 from spin.model.names import DeploymentKey, InstanceId, ProjectName
 from spin.model.principal import Principal, Role
-from spin.model.streams import STDOUT
+from spin.model.streams import STDERR, STDOUT
 from spin.reconcile.passes import Pass
 from spin.usecases.log_reading import Piece
 from spin.usecases.logs import LogQuery, logs
@@ -44,8 +44,13 @@ class Talking(SimulatedEngine):
             async for lines in super().log(key, id, span):
                 yield lines
             return
+        said = self.said
+        if span.since is not None and span.until is None:
+            said = [one for one in said if one[0] >= span.since]
+        if span.tail is not None and span.until is None:
+            said = last_of(said, span.tail)
         try:
-            for number, line in enumerate(self.said):
+            for number, line in enumerate(said):
                 if number == self.break_after:
                     raise EngineUnavailable("The engine went away.")
                 yield [line]
@@ -272,6 +277,31 @@ async def test_following_goes_on_through_an_upgrade_and_over_a_break(world: Worl
     assert [text for i, text in follower.got if i == new.id][:3] == ["started", "ready", "d"]
     assert [one["text"] for one in await read(world) if one["id"] == old.id] == [t for i, t in follower.got if i == old.id]
     assert [one["text"] for one in await read(world) if one["id"] == new.id] == [t for i, t in follower.got if i == new.id]
+
+
+async def test_the_last_lines_and_what_follows_are_told_once_though_streams_are_out_of_order(
+    world: World, talking: Talking
+) -> None:
+    def at(second: float, stream: int, text: bytes) -> Line:
+        return (stamp(NOW + timedelta(seconds=second)), stream, text)
+
+    same = [at(1, STDOUT, b"same")] * 3
+    talking.said = [at(0, STDOUT, b"first"), *same, at(1.2, STDERR, b"late"), at(1.1, STDOUT, b"last")]
+    follower = Follower(world, LogQuery(tail=3))
+    await follower.begin()
+    await eventually("the last lines", lambda: len(follower.got) >= 3, PATIENCE)
+    talking.said = [*talking.said, at(1.3, STDERR, b"new"), at(1.3, STDERR, b"new")]
+    await eventually("what follows", lambda: len(follower.got) >= 5, PATIENCE)
+    await follower.leave()
+    assert [text for _, text in follower.got] == ["same", "late", "last", "new", "new"]
+    follower = Follower(world, LogQuery(tail=1))
+    talking.said = [at(0, STDOUT, b"first"), at(1.2, STDERR, b"late"), at(1.1, STDOUT, b"last")]
+    await follower.begin()
+    await eventually("the last line", lambda: len(follower.got) >= 1, PATIENCE)
+    talking.said = [*talking.said, at(1.3, STDERR, b"new")]
+    await eventually("what follows", lambda: len(follower.got) >= 2, PATIENCE)
+    await follower.leave()
+    assert [text for _, text in follower.got] == ["last", "new"]
 
 
 async def test_following_begins_with_the_logs_of_removed_containers_where_they_are_asked_for(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from itertools import groupby
@@ -19,6 +20,8 @@ LOOK_EVERY = 5.0
 """Seconds between two looks for containers, whatever the engine's events say."""
 ASK_EVERY = 30.0
 """Seconds between two looks whether the follower still may."""
+_WINDOW = 100
+"""Lines by whose sequence a place in a log is found again."""
 QUIET = 10.0
 """Seconds without a line after which an empty piece says that the following goes on."""
 ROOM = 1024 * 1024
@@ -86,17 +89,36 @@ class Following:
             async for lines in self._reader.unread(source, position):
                 yield lines
             return
-        first = True
-        counted = self._reader.read(source, Span(since=position.floor, tail=self._tail))
-        numbers = Numbers()
-        async for lines in counted:
-            if first and lines:
-                position.floor, first = lines[0][0], False
-            new = [line for line in lines if position.passes(line, numbers.of(line))]
-            if new:
-                yield new
-        if first:
-            position.floor = self._cursor.begun
+        given, last = 0, deque[Line](maxlen=_WINDOW)
+        begun = position.floor
+        position.floor = self._cursor.begun
+        async with aclosing(_closable(self._reader.read(source, Span(since=begun, tail=self._tail)))) as pieces:
+            async for lines in pieces:
+                if lines and not given:
+                    position.floor = lines[0][0]
+                after = [line for line in lines if position.floor is None or line[0] >= position.floor]
+                given += len(after)
+                last.extend(after)
+                if lines:
+                    yield lines
+        if given:
+            await self._pass(source, position, given, last)
+
+    async def _pass(self, source: LogSource, position: Position, given: int, last: deque[Line]) -> None:
+        """Move `position` over what a count of last lines has given, and over what it has left out: lines of the other stream that stand
+        before them with a later time, and those of one and the same time. So the log is read once more, from the first of them on,
+        up to where the last of them stand.
+        """
+        numbers, seen = Numbers(), 0
+        window = deque[Line](maxlen=len(last))
+        async with aclosing(_closable(self._reader.read(source, Span(since=position.floor)))) as pieces:
+            async for lines in pieces:
+                for line in lines:
+                    position.passes(line, numbers.of(line))
+                    seen += 1
+                    window.append(line)
+                    if seen >= given and window == last:
+                        return
 
     def _poke(self, key: DeploymentKey) -> None:
         if key == self._reader.key:
@@ -215,5 +237,5 @@ def _raise(work: asyncio.Task[None]) -> None:
         raise error
 
 
-def _closable(pieces: AsyncIterator[Piece]) -> Any:
+def _closable(pieces: AsyncIterator[Any]) -> Any:
     return pieces
