@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 
 from spin.compose.nodes import below
-from spin.compose.scalars import as_text
+from spin.compose.scalars import LEAST, MOST, as_text
 from spin.errors import InvalidInput
 from spin.kit.text import plain, quoted
 from spin.model.names import check_compose_name
@@ -114,7 +114,7 @@ class Cursor:
         value = self.value
         if value is None or not isinstance(value, str | int | float):
             self.fail(f"a single value is expected here, not {quoted(value)}.")
-        if isinstance(value, int) and value.bit_length() > 64:
+        if isinstance(value, int) and not LEAST <= value <= MOST:
             self.fail("this number is too large; put it in quotes.")
         text = as_text(value)
         if len(text) > MOST_TEXT:

@@ -40,7 +40,8 @@ _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _INNER_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 _SIGNAL = re.compile(r"(?:SIG)?(?:[A-Z]{2,8}[0-9]{0,2}|RTM(?:IN(?:\+[0-9]{1,2})?|AX(?:-[0-9]{1,2})?))|[1-9][0-9]?", re.ASCII)
 _WORD_PART = re.compile(
-    r"""(?P<space>[ \t\r\n]+)|'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|\\(?P<escaped>.)|(?P<bare>[^ \t\r\n'"\\]+)""",
+    r"""(?P<space>[ \t\r\n]+)|'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|\\(?P<escaped>.)"""
+    r"""|(?P<bare>\$\([^()'"\\`]*\)|`[^'"\\`]*`|\$|[^ \t\r\n'"\\$`]+)""",
     re.DOTALL,
 )
 _IN_DOUBLE = re.compile(r"\\(.)", re.DOTALL)
@@ -76,7 +77,8 @@ def size_bytes(text: str) -> int:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """A command line as its words, quotes and backslashes as in a shell; no other thing a shell does is done.
+    """A command line as its words, quotes and backslashes as in a shell; no other thing a shell does is done. What stands in backquotes
+    or `$( )` belongs together and is kept as it is, for a shell that the command starts.
 
     Within double quotes a backslash stands for the character after it whatever that is, as Docker Compose has it: `"\\d"` is `d`,
     where a shell would keep the backslash.
@@ -98,7 +100,7 @@ def words(text: str) -> tuple[str, ...]:
         word = (word or "") + part
     if at != len(text):
         raise ValueError(
-            "the command has a quote that is not closed, or ends in a backslash; close it, or write the command as a list."
+            "the command has a quote or backquote that is not closed, or ends in a backslash; close it, or write the command as a list."
         )
     return (*found, word) if word is not None else tuple(found)
 

@@ -18,6 +18,8 @@ _SPECIAL = {
 _INT = re.compile(r"(?P<sign>[-+]?)(?:0b(?P<two>[01]+)|0o?(?P<eight>[0-7]+)|0x(?P<sixteen>[0-9a-fA-F]+)|(?P<ten>[1-9][0-9]*|0))")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _MAY_BE_NUMBER = frozenset("+-.0123456789")
+LEAST, MOST = -(2**63), 2**64 - 1
+"""Whole numbers that Compose knows. Others it rounds where they are decimal; they are kept here, to be refused with a sentence."""
 _MOST_DIGITS = 64
 """Longer digit strings are text: no key of a Compose file takes such a number."""
 
@@ -36,9 +38,9 @@ def resolve(text: str) -> str | int | float | bool | None:
     if match := _INT.fullmatch(number):
         for base, group in ((2, "two"), (8, "eight"), (16, "sixteen"), (10, "ten")):
             if digits := match[group]:
-                value = int(digits, base)
-                return -value if match["sign"] == "-" else value
-    if _FLOAT.fullmatch(number):
+                value = -int(digits, base) if match["sign"] == "-" else int(digits, base)
+                return text if base in (2, 16) and not LEAST <= value <= MOST else value
+    if _FLOAT.fullmatch(number) and math.isfinite(float(number)):
         return float(number)
     return text
 

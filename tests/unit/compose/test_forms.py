@@ -67,6 +67,7 @@ def test_sizes(text: str, size: int) -> None:
         (r"'a\b'", (r"a\b",)),
         ("sh -c 'echo $X; ls'", ("sh", "-c", "echo $X; ls")),
         ("a # b", ("a", "#", "b")),
+        ("echo $(date +%s)-`id -u` $ $x", ("echo", "$(date +%s)-`id -u`", "$", "$x")),
         ("one\n  two", ("one", "two")),
     ],
 )
@@ -155,6 +156,7 @@ def test_own_host_names(text: str, host: str) -> None:
         (forms.size_bytes, "9999999p", "too large"),
         (forms.words, "a 'b", "not closed"),
         (forms.words, "a\\", "backslash"),
+        (forms.words, "a `b", "backquote"),
         (forms.port, "", "1 to 65535"),
         (forms.port, "0", "1 to 65535"),
         (forms.port, "70000", "1 to 65535"),

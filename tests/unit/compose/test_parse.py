@@ -47,6 +47,8 @@ def read(text: str) -> Any:
         ("0b11", 3),
         ("1.5", 1.5),
         ("1e3", 1000.0),
+        ("1e999", "1e999"),
+        ("0x1ffffffffffffffff", "0x1ffffffffffffffff"),
         ("08", 8.0),
         (".inf", math.inf),
         ("-.inf", -math.inf),
