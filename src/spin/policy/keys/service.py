@@ -178,6 +178,7 @@ _IGNORED: dict[str, Verdict] = {
     **each("memswap_limit mem_swappiness", Ignored("containers have no swap, their memory limit is the limit", _LIMITS)),
     "oom_score_adj": Ignored("a container is stopped when it goes over its own limit", _LIMITS),
     "storage_opt": Ignored("the engine's storage is the site's", "Leave it out; put data on a volume."),
+    "volume_driver": Ignored("the platform decides where a volume lies", "Leave it out; ask the operators where data lies."),
     "health_check": Ignored(
         "it was the check of Rancher's own balancer",
         'Write `healthcheck`, for example `test: ["CMD", "wget", "-qO-", "http://localhost:8080/health"]`; without one the platform '
