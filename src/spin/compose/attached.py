@@ -24,8 +24,6 @@ DEFAULT_NETWORK = "default"
 _OPTIONS = ("ro", "rw", "nocopy")
 _NO_CONCERN = ("z", "Z", "cached", "delegated", "consistent")
 """Options of a volume that other machines go by: labels of SELinux, consistency on macOS. Docker ignores them too elsewhere."""
-_BIND_OPTIONS = frozenset({"ro", "rw", "private", "rprivate", "cached", "delegated", "consistent"})
-"""Options of a path of the host that can be carried out; the last three mean something on macOS only, and nothing here."""
 _TMPFS_OPTIONS = ("size", "mode", "uid", "gid", "exec")
 _TMPFS_FLAGS = frozenset({"rw", "noexec", "nosuid", "nodev"})
 """Options of `tmpfs` that hold anyway."""
@@ -74,9 +72,6 @@ def _short_volume(item: Cursor) -> Mount | Bind | None:
         source = normal_path(form.source)
         if source is None:
             return None
-        for option in form.options:
-            if option not in _BIND_OPTIONS:
-                item.fail(f"the mount option {quoted(option)} is not carried out for a path of the host; use ro or rw.")
         return Bind(source, _below_root(item, form.target), "ro" in form.options)
     for option in form.options:
         if option not in (*_OPTIONS, *_NO_CONCERN):

@@ -169,7 +169,7 @@ def _healthcheck_test(value: Any) -> list[Any]:
 def _absolute(directory: str, path: str) -> str:
     if path.startswith("~"):
         return posixpath.expanduser(path)
-    if _DRIVE.match(path):
+    if path.startswith("/") or _DRIVE.match(path):
         return path
     return posixpath.normpath(posixpath.join(directory, path))
 

@@ -18,6 +18,9 @@ _DRIVE = re.compile(r"[A-Za-z]:(?:\\|/[^:]*:/)")
 _SOCKET = "The Docker socket is not given to containers: whoever has it owns the host. Leave this mount out."
 _CLIMBS = "Write the path as it is, from `/` on, without `..` and `~`."
 _OPTIONS = "Leave `bind` out: a path of a filesystem is mounted privately, and is never made."
+_SHORT_OPTIONS = "Write `ro` or `rw` alone: a path of a filesystem is mounted privately, and keeps its labels."
+_HARMLESS = frozenset({"ro", "rw", "private", "rprivate", "cached", "delegated", "consistent"})
+"""Options of the short form that can be carried out; the last three mean something on macOS only, and nothing here."""
 _ELSEWHERE = "Write a path of one of the site's filesystems: {filesystems}. For other data write a named volume (`data:/path`)."
 _DRIVER = "Leave `driver` and `driver_opts` out: the platform decides where a volume lies."
 
@@ -52,7 +55,15 @@ def _is_mount(case: Case, entry: Any, path: str) -> bool:
     normal = normal_path(path)
     if normal is None or not is_known(case, normal):
         return False
-    return not isinstance(entry, Mapping) or (entry.get("type") == "bind" and _is_plain(entry.get("bind")))
+    if isinstance(entry, Mapping):
+        return entry.get("type") == "bind" and _is_plain(entry.get("bind"))
+    return _HARMLESS.issuperset(_short_options(entry))
+
+
+def _short_options(entry: str) -> list[str]:
+    """What stands after the path in the container."""
+    rest = entry[len(short_source(entry) or "") + 1 :]
+    return [option for option in rest.partition(":")[2].replace(":", ",").split(",") if option]
 
 
 def _is_plain(options: Any) -> bool:
@@ -73,7 +84,9 @@ def _advice(case: Case, entry: Any, path: str) -> str | None:
     normal = normal_path(path)
     if normal is None:
         return _CLIMBS
-    return _OPTIONS if isinstance(entry, Mapping) and is_known(case, normal) else _ELSEWHERE
+    if not is_known(case, normal):
+        return _ELSEWHERE
+    return _OPTIONS if isinstance(entry, Mapping) else _SHORT_OPTIONS
 
 
 def _find(case: Case) -> Iterator[Place]:

@@ -90,6 +90,8 @@ def test_every_other_path_of_the_host_is_refused_as_ever(entry: str, words: str)
     "entry",
     [
         f"{{type: bind, source: {DATA}, target: /data, bind: {{propagation: shared}}}}",
+        f"'{DATA}:/data:ro,rshared'",
+        f"'{DATA}:/data:Z'",
         f"{{type: bind, source: {DATA}, target: /data, bind: {{selinux: z}}}}",
         f"{{type: npipe, source: {DATA}, target: /data}}",
         f"{{type: bind, source: {DATA}, target: /data, bind: yes}}",
