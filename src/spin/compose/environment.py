@@ -1,4 +1,4 @@
-"""`env_file` folded into `environment`, `label_file` into `labels`: only the workstation has those files."""
+"""`env_file` folded into `environment`, `label_file` into `labels`, variables into what has no value: only the workstation has them."""
 
 from __future__ import annotations
 
@@ -28,6 +28,14 @@ def resolve_environment(service: Cursor, scope: Scope, workspace: Workspace) -> 
     resolved = {**found, **{k: scope.variables.get(k) if v is None else v for k, v in given.items()}}
     if environment is not None or found:
         service.value["environment"] = {k: v for k, v in resolved.items() if v is not None}
+
+
+def resolve_build_arguments(service: Cursor, scope: Scope) -> None:
+    """Take `build.args` without a value from the scope, where it is set there. Raises InvalidInput."""
+    build = service.get("build")
+    given = pairs(build.get("args")) if build is not None and build.is_mapping() else {}
+    if build is not None and any(value is None for value in given.values()):
+        build.value["args"] = {key: scope.variables.get(key) if value is None else value for key, value in given.items()}
 
 
 def resolve_labels(service: Cursor, scope: Scope, workspace: Workspace) -> None:

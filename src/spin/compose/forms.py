@@ -35,10 +35,15 @@ _MS = {
     "w": Fraction(604_800_000),
 }
 _DURATION_PART = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(ns|us|µs|μs|ms|s|m|h|d|w)")
-_SIZE = re.compile(r"([0-9]{1,16}(?:\.[0-9]{1,16})?) ?([kmgtp]?)(i?b)?", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]{1,16}(?:\.[0-9]{1,16})?(?:e\+[0-9]{1,2})?|\.[0-9]{1,16}) ?([kmgtp]?)(i?b)?", re.IGNORECASE)
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _INNER_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
-_SIGNAL = re.compile(r"(?:SIG)?(?:[A-Z]{2,8}[0-9]{0,2}|RTM(?:IN(?:\+[0-9]{1,2})?|AX(?:-[0-9]{1,2})?))|[1-9][0-9]?", re.ASCII)
+_SIGNAL = re.compile(
+    r"(?:SIG)?(?:HUP|INT|QUIT|ILL|TRAP|ABRT|IOT|BUS|FPE|KILL|USR[12]|SEGV|PIPE|ALRM|TERM|STKFLT|CHLD|CLD|CONT|STOP|TSTP|TTIN|TTOU|URG|XCPU"
+    r"|XFSZ|VTALRM|PROF|WINCH|IO|POLL|PWR|SYS|RTMIN(?:\+[0-9]{1,2})?|RTMAX(?:-[0-9]{1,2})?)|[1-9]|[1-5][0-9]|6[0-4]",
+    re.ASCII,
+)
+"""Names and numbers that the engine knows (signal(7))."""
 _WORD_PART = re.compile(
     r"""(?P<space>[ \t\r\n]+)|'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|\\(?P<escaped>.)"""
     r"""|(?P<bare>\$\([^()'"\\`]*\)|`[^'"\\`]*`|\$|[^ \t\r\n'"\\$`]+)""",
@@ -147,9 +152,9 @@ def public_host(text: str) -> str:
 
 def signal(text: str) -> str:
     """A signal's name (`SIGTERM`, `TERM`, `SIGRTMIN+3`) or number."""
-    if not _SIGNAL.fullmatch(text):
+    if not _SIGNAL.fullmatch(text.upper()):
         raise ValueError(f"{quoted(text)} is not a signal; write a name such as SIGTERM or SIGQUIT, or a number.")
-    return text
+    return text.upper()
 
 
 @dataclass(frozen=True, slots=True)

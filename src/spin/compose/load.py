@@ -16,7 +16,7 @@ from spin.compose.binds import carry
 from spin.compose.cursor import Cursor
 from spin.compose.documents import Project, gather
 from spin.compose.envfile import parse_env
-from spin.compose.environment import resolve_environment, resolve_labels
+from spin.compose.environment import resolve_build_arguments, resolve_environment, resolve_labels
 from spin.compose.interpolate import Scope, interpolate
 from spin.compose.lower import lower_document
 from spin.compose.merge import merge
@@ -85,6 +85,7 @@ def load(
     select(root, active_profiles(profiles, scope.variables))
     for _, service in _section(root, "services"):
         resolve_environment(service, scope, workspace)
+        resolve_build_arguments(service, scope)
         resolve_labels(service, scope, workspace)
     if look:
         found += carry(root, workspace)

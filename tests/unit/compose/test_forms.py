@@ -46,6 +46,8 @@ def test_durations(text: str, milliseconds: int) -> None:
         ("512MiB", 512 * 1024**2),
         ("1.5g", 1_610_612_736),
         ("2 gb", 2 * 1024**3),
+        (".5g", 1024**3 // 2),
+        ("1e+08", 10**8),
         ("1t", 1024**4),
     ],
 )
@@ -128,7 +130,7 @@ def test_paths_are_normalised(text: str, path: str) -> None:
 
 @pytest.mark.parametrize("text", ["SIGTERM", "TERM", "SIGUSR1", "15", "SIGRTMIN+3", "RTMAX-1"])
 def test_signals(text: str) -> None:
-    assert forms.signal(text) == text
+    assert forms.signal(text) == forms.signal(text.lower()) == text
 
 
 @pytest.mark.parametrize(("text", "mode"), [("0440", 0o440), ("440", 0o440), ("0o1777", 0o1777)])
@@ -182,6 +184,8 @@ def test_own_host_names(text: str, host: str) -> None:
         (forms.public_host, "10.0.0.1", "full DNS name"),
         (forms.public_host, "xn--é.example.org", "host name"),
         (forms.signal, "KILL ME", "SIGTERM"),
+        (forms.signal, "SIGNOW", "SIGTERM"),
+        (forms.signal, "65", "SIGTERM"),
         (forms.octal_mode, "0888", "octal"),
         (forms.octal_mode, "rw", "octal"),
         (parse_reference, "Nginx", "lower case"),

@@ -47,6 +47,12 @@ def test_label_files_are_folded_into_the_labels_which_win() -> None:
     assert found.document["services"]["app"]["labels"] == {"one": "own", "two": "1"}
 
 
+def test_build_arguments_without_a_value_have_that_of_their_variable() -> None:
+    text = service_text("build: {context: ., args: [TOKEN, EMPTY, GONE, OWN=x]}")
+    found = loaded(text, variables={"TOKEN": "t", "EMPTY": "", "OWN": "y"})
+    assert found.document["services"]["app"]["build"]["args"] == {"TOKEN": "t", "EMPTY": "", "GONE": None, "OWN": "x"}
+
+
 def test_a_label_file_that_is_missing_is_told_with_its_place() -> None:
     assert "'no.labels' cannot be read: there is no such file" in complaint(service_text("label_file: [no.labels]"))
 
