@@ -131,7 +131,7 @@ def host_name(text: str) -> str:
 
 def inner_host(text: str) -> str:
     """A host name inside of containers: with underscores too, which the kernel and resolvers take."""
-    if not 1 <= len(text) <= 253 or not all(map(_INNER_LABEL.fullmatch, text.lower().split("."))):
+    if not (text.isascii() and 1 <= len(text) <= 253) or not all(map(_INNER_LABEL.fullmatch, text.lower().split("."))):
         raise ValueError(
             f"{quoted(text)} is not a host name; write letters, digits, hyphens and underscores in parts of at most 63, joined by dots."
         )
@@ -152,7 +152,7 @@ def public_host(text: str) -> str:
 
 def signal(text: str) -> str:
     """A signal's name (`SIGTERM`, `TERM`, `SIGRTMIN+3`) or number."""
-    if not _SIGNAL.fullmatch(text.upper()):
+    if not (text.isascii() and _SIGNAL.fullmatch(text.upper())):
         raise ValueError(f"{quoted(text)} is not a signal; write a name such as SIGTERM or SIGQUIT, or a number.")
     return text.upper()
 
