@@ -111,7 +111,7 @@ SERVICE = st.fixed_dictionaries(
         "stop_grace_period": DURATIONS,
         "init": st.booleans() | st.just("true"),
         "read_only": st.booleans() | st.sampled_from(["false", "${TRUE}"]),
-        "tmpfs": st.sampled_from(["/run", ["/run", "/tmp:size=1m"], ["/tmp:exec,uid=5,gid=6,mode=700"]]),
+        "tmpfs": st.sampled_from(["/run", ["/run", "/tmp:size=1m"], ["/scratch:exec,uid=5,gid=6,mode=700"]]),
         "cap_drop": st.just(["ALL"]),
         "cap_add": st.lists(st.sampled_from(["CHOWN", "KILL"]), max_size=2),
         "expose": st.lists(st.sampled_from(["80", 81, "82"]), max_size=2, unique=True),
@@ -132,7 +132,6 @@ SERVICE = st.fixed_dictionaries(
         "profiles": st.sampled_from([[], ["p"], ["q"], ["p", "q"]]),
         "tty": st.booleans(),
         "privileged": st.booleans(),
-        "pids_limit": st.sampled_from([10, "20"]),
         "x-mine": SCALARS,
     },
 )
