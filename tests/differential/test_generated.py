@@ -25,12 +25,11 @@ PAIRS = st.dictionaries(KEYS, SCALARS | st.none(), max_size=4) | st.lists(
 DURATIONS = st.sampled_from(["10s", "1m30s", "500ms", "1h", "0s", "1.5s", "2h45m10s"])
 SIZES = st.sampled_from(["64m", "1g", "1.5gb", "512000kb", "134217728", 134217728, "100MB"])
 COMMANDS = st.lists(WORDS, max_size=3) | st.sampled_from(["run it", "sh -c 'a b'", 'x "y z" w', "one\ttwo", ""])
-LINES_OF_COMMANDS = st.lists(
-    st.sampled_from(
-        ["a", "b", " ", "'", '"', "\\", "\n", "\t", "#", "=", "`", "é", "$$", "$$(a b)", "`a b`", "'a b'", '"a b"', "''"]
-    ),
-    max_size=7,
-).map("".join)
+_SIGNS = ["a", "b", " ", "\n", "\t", "#", "=", "é", "$$"]
+LINES_OF_COMMANDS = st.lists(st.sampled_from([*_SIGNS, "'", '"', "\\", "'a b'", '"a b"', "''"]), max_size=7) | st.lists(
+    st.sampled_from([*_SIGNS, "$$(a b)", "`a b`"]), max_size=7
+)
+"""Quotes; or what a shell would run, with no quotes in it: of those Compose makes what nobody has written."""
 BLANK = st.just("")
 PORTS = st.lists(
     st.sampled_from(
@@ -149,7 +148,7 @@ LINES = st.builds(
     st.sampled_from(["E", "F", "SET", "a.b"]),
     st.sampled_from(["=", "=", " = ", ": "]),
     st.lists(
-        st.sampled_from(["a", " ", "'", '"', "\\", " #", "#", "$SET", "${UNSET:-d}", "$$", "\\n", "\t", "é", "=", "{", "}"]),
+        st.sampled_from(["k", " ", "'", '"', "\\", " #", "#", "$SET", "${UNSET:-d}", "$$", "\\n", "\t", "é", "=", "{", "}"]),
         max_size=5,
     ).map("".join),
 )
@@ -221,7 +220,7 @@ def test_spin_reads_any_lines_of_variables_as_docker_compose_does(compose: list[
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None, phases=[Phase.generate])
-@given(LINES_OF_COMMANDS)
+@given(LINES_OF_COMMANDS.map("".join))
 def test_spin_splits_any_command_line_as_docker_compose_does(compose: list[str], line: str) -> None:
     with TemporaryDirectory() as folder:
         home = Path(folder)
