@@ -162,6 +162,15 @@ def test_standard_streams_that_the_shell_has_closed_are_no_fault(api, surroundin
     assert done.stdout == ("" if closed in (">&-", "<&- >&- 2>&-") else "shop-web-1 | x\n")
 
 
+def test_a_full_disk_behind_the_output_is_a_failure(api, surroundings) -> None:
+    api.log_lines = [{"instance": "shop-web-1", "time": "2026-03-01T12:00:00.000000000Z", "stream": "stdout", "text": "x"}]
+    buffered = {name: value for name, value in surroundings.items() if name != "PYTHONUNBUFFERED"}
+    for words in (["logs", "shop"], ["completion", "bash"]):
+        with open("/dev/full", "w") as full:  # noqa: PTH123
+            done = subprocess.run([*PROGRAM, *words], stdout=full, stderr=subprocess.PIPE, text=True, env=buffered, check=False)
+        assert (done.returncode, done.stderr) == (1, "spin: what is printed goes nowhere: No space left on device.\n")
+
+
 def test_ctrl_c_detaches_and_says_that_the_stack_goes_on(api, surroundings) -> None:
     api.script["shop"] = [view(state="initializing", services=(service("web", "initializing", 0),))]
     process = subprocess.Popen([*PROGRAM, "restart", "shop"], stderr=subprocess.PIPE, text=True, env=surroundings)

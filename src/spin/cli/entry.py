@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import traceback
@@ -50,9 +49,15 @@ def run(extra: Mapping[str, lazy.Command] | None = None) -> NoReturn:
     words = sys.argv[1:]
     _open_all()
     status = _complete(words[1:], extra) if words[:1] == [_COMPLETE] else main(words, extra)
-    with contextlib.suppress(BrokenPipeError):
+    try:
         sys.stdout.flush()
         sys.exit(status)
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        if status == 0:  # else it has been told
+            message(_lost(error))
+        status = status or 1
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains while it closes the pipe
     sys.exit(status)
 
@@ -66,6 +71,10 @@ def _open_all() -> None:
                 os.dup2(opened, number)
                 os.close(opened)
             setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - stays open until the end, on purpose
+
+
+def _lost(error: OSError) -> str:
+    return f"spin: {error.filename or 'what is printed goes nowhere'}: {error.strerror or error}."
 
 
 def _complete(words: Sequence[str], extra: Mapping[str, lazy.Command] | None) -> int:
@@ -99,7 +108,7 @@ def main(arguments: Sequence[str], extra: Mapping[str, lazy.Command] | None = No
     except BrokenPipeError:
         return 0  # the reader (`| head`) has what it wanted
     except OSError as error:
-        message(f"spin: {error.filename or 'a file'}: {error.strerror or error}.")
+        message(_lost(error))
         return 1
     except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is told in one line, too
         if os.environ.get("SPIN_DEBUG"):
