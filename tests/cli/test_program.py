@@ -136,6 +136,14 @@ def test_wrong_usage_is_two_lines_and_exit_status_two(words: str, capsys: pytest
     assert lines[1].endswith("--help`.")
 
 
+@pytest.mark.parametrize("given", ["FOO", "=x"])
+def test_a_variable_for_a_command_has_a_value_and_an_environment_is_named_as_environments_are(
+    given: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["exec", "-e", given, "shop/web", "true"]) == 2
+    assert f"-e {given}: a variable is written NAME=VALUE" in capsys.readouterr().err
+
+
 def test_the_version_is_printed() -> None:
     done = subprocess.run([*PROGRAM, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.split()[0] == "spin"

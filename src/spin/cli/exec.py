@@ -136,8 +136,8 @@ def _variables(given: list[str] | None, environment: str | None) -> tuple[str | 
     variables: dict[str, str] = {}
     for text in given or ():
         name, equals, value = text.partition("=")
-        if equals and not name:
-            raise InvalidInput(f"-e {text}: a variable is written NAME=VALUE.")
+        if (equals and not name) or (not equals and text != text.lower()):  # names of environments are in lower case
+            raise InvalidInput(f"-e {text}: a variable is written NAME=VALUE; without `=`, -e names the environment.")
         if equals:
             variables[name] = os.fsencode(value).decode(errors="replace")
         else:
