@@ -94,6 +94,8 @@ class Limits:
     """Most open files that a process may ask for (`ulimits.nofile`)."""
     most_pids: int = 4096
     """Most processes that a container may ask for."""
+    most_stop_seconds: int = 3600
+    """Longest time that a container may take to stop (`stop_grace_period`), seconds."""
     stack_memory_bytes: int = 1024**4
     """Most memory that the containers of one stack may ask for together (their limits, times replicas), bytes; 0 = any."""
     stack_cpus: float = 1024.0

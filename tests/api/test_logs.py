@@ -25,7 +25,7 @@ from spin.usecases.log_reading import Piece
 from spin.usecases.logs import LogQuery, logs
 from support.api import NOW, World, eventually, key_of, path, web
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds in which every answer of these tests must have come."""
 LOGS = path("shop") + "/logs"
 

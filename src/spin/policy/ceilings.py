@@ -1,4 +1,4 @@
-"""What one container may ask for at most: without a ceiling a stack could ask for the whole machine, or for processes without end."""
+"""What one container may ask for at most: without a ceiling a stack could ask for the whole machine, for processes or time without end."""
 
 from __future__ import annotations
 
@@ -12,24 +12,27 @@ def _find(case: Case) -> Iterator[Place]:
     most = case.site.limits
     for service in case.spec.services:
         asked = service.resources
-        for key, value, ceiling in (
-            ("limits.memory", asked.memory_bytes, most.most_memory_bytes),
-            ("limits.pids", asked.pids, most.most_pids),
-            ("reservations.memory", asked.reserved_memory_bytes, most.most_memory_bytes),
+        where = f"services.{service.name}"
+        for path, key, value, ceiling, unit in (
+            ("deploy.resources.", "limits.memory", asked.memory_bytes, most.most_memory_bytes, ""),
+            ("deploy.resources.", "limits.pids", asked.pids, most.most_pids, ""),
+            ("deploy.resources.", "reservations.memory", asked.reserved_memory_bytes, most.most_memory_bytes, ""),
+            ("", "stop_grace_period", service.stop_grace_ms / 1000, most.most_stop_seconds, "s"),
         ):
             if value is not None and value > ceiling:
-                values = {"key": key, "value": value, "most": ceiling}
-                yield Place(f"services.{service.name}.deploy.resources.{key}", service.name, values)
+                values = {"key": key, "value": f"{value:.15g}{unit}", "most": f"{ceiling}{unit}"}
+                yield Place(f"{where}.{path}{key}", service.name, values)
 
 
 RULE = Rule(
     code="ceilings",
     severity=Severity.REFUSE,
-    title="A container asks for no more memory and processes than the site gives to one",
+    title="A container asks for no more memory, processes and time to stop than the site gives to one",
     message="`{key}` asks for {value}; a container gets at most {most}.",
     instead="Write at most {most}; ask the operators if that cannot be enough.",
     why="A limit that is larger than the machine is no limit: one container could take the memory of all, or fill the kernel's table "
-    "of processes with a fork bomb. The numbers are `limits.most_memory_bytes` and `limits.most_pids` in the site file.",
+    "of processes with a fork bomb. One that may take a year to stop can be neither upgraded nor removed meanwhile. The numbers are "
+    "`limits.most_memory_bytes`, `limits.most_pids` and `limits.most_stop_seconds` in the site file.",
     example="""
         services:
           web:
