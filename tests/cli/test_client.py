@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import select
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -28,6 +30,23 @@ def test_requests_share_one_connection(api: FakeApi, client: Client) -> None:
     list(client.stack("demo", "development", "shop").logs())
     client.stacks("demo", "development")
     assert api.connections == 1
+
+
+def test_an_answer_is_closed_before_it_is_dropped(api: FakeApi, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python closes what is dropped, and loses a Ctrl-C that comes in that moment: the command went on as if nothing had been said."""
+    answers = []
+
+    class Kept(http.client.HTTPResponse):
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            super().__init__(*arguments, **named)
+            answers.append(self)
+
+    monkeypatch.setattr(http.client.HTTPConnection, "response_class", Kept)
+    client.site()
+    list(client.stack("demo", "development", "shop").logs())
+    with pytest.raises(NotFound):
+        client.stack("demo", "development", "nowhere").view()
+    assert [(answer.status, answer.closed) for answer in answers] == [(200, True), (200, True), (404, True)]
 
 
 def test_a_connection_that_the_server_closed_meanwhile_is_replaced_before_anything_is_sent(api: FakeApi, client: Client) -> None:

@@ -71,10 +71,11 @@ class Transport:
         Raises the error the answer stands for, or Unavailable.
         """
         response = self._open(method, path, query=query, body=body, patience=patience)
-        try:
-            data = response.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise self._unavailable(error) from None
+        with response:
+            try:
+                data = response.read()
+            except (OSError, http.client.HTTPException) as error:
+                raise self._unavailable(error) from None
         if not data:
             return None
         try:
@@ -85,7 +86,7 @@ class Transport:
     def lines(self, path: str, *, query: Mapping[str, str] | None = None) -> Iterator[Any]:
         """An NDJSON answer, line by line. The connection is not used for anything else meanwhile."""
         response = self._open("GET", path, query=query, body=None, patience=0.0)
-        with self._read_to_its_end():
+        with self._read_to_its_end(response):
             for line in response:
                 if line.strip():
                     yield line_of(line)
@@ -127,18 +128,19 @@ class Transport:
     def pieces(self, path: str, *, query: Mapping[str, str] | None = None, accept: str) -> Generator[bytes, None, None]:
         """The body of an answer of that media type, as it comes. Raises Unavailable where it breaks off."""
         response = self._open("GET", path, query=query, body=None, patience=0.0, accept=accept)
-        with self._read_to_its_end():
+        with self._read_to_its_end(response):
             if response.getheader("Content-Type", "").partition(";")[0] != accept:
                 raise too_old(self.url, accept)
             while piece := response.read1(_PIECE):
                 yield piece
 
     @contextmanager
-    def _read_to_its_end(self) -> Iterator[None]:
+    def _read_to_its_end(self, response: http.client.HTTPResponse) -> Iterator[None]:
         """An answer that is read within the block; where that is left early, the connection is of no further use."""
         finished = False
         try:
-            yield
+            with response:
+                yield
             finished = True
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise broke_off(self.url, error) from None
@@ -151,6 +153,8 @@ class Transport:
     def _open(
         self, method: str, path: str, *, query: Mapping[str, str] | None, body: Any, patience: float, accept: str | None = None
     ) -> http.client.HTTPResponse:
+        """The answer, not read yet. Who has read it closes it: Python does so where one is dropped, and a Ctrl-C that comes in that moment
+        would be lost with what goes wrong there (`io.IOBase.__del__`)."""
         target = f"{self._base}{PREFIX}{path}" + (f"?{urlencode(query)}" if query else "")
         payload = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         reused = self._connection is not None
@@ -169,7 +173,8 @@ class Transport:
             self.close()  # Ctrl-C in the middle of an answer: what is left of it must not be read as the next one
             raise
         if response.status >= 300:
-            raise self._problem(response)
+            with response:
+                raise self._problem(response)
         return response
 
     def _exchange(
